@@ -1,0 +1,1 @@
+"""Communication: the only home of mpi4py."""

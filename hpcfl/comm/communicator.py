@@ -1,0 +1,179 @@
+"""The communicator that every part takes as an argument: sums, exchanges, counted by purpose."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from hpcfl.comm.agreement import agree
+
+CHUNK = 1 << 28  # elements a message: Open MPI lacks large counts, so each stays under 2^31 bytes
+
+
+class Comm:
+    """A group of ranks.
+
+    Every method that says *collective* must be called by all ranks in the same order. Vectors
+    are contiguous NumPy arrays; nothing is pickled. Each message is counted in `messages`
+    (purpose -> number) and `sent` (purpose -> bytes this rank handed to MPI).
+
+    Parameters
+    ----------
+    mpi : mpi4py.MPI.Comm
+        The ranks. It is duplicated, so that no message meets one of the caller's.
+    """
+
+    def __init__(self, mpi: MPI.Comm) -> None:
+        self.mpi = mpi.Dup()
+        self.rank, self.size = self.mpi.rank, self.mpi.size
+        self.node = self.mpi.Split_type(MPI.COMM_TYPE_SHARED, self.rank)
+        self.messages: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()
+
+    def _count(self, purpose: str, nbytes: int) -> None:
+        if self.size > 1:
+            self.messages[purpose] += 1
+            self.sent[purpose] += nbytes
+
+    def sum(self, v: np.ndarray, purpose: str = "sum") -> np.ndarray:
+        """Sum `v` over the ranks, in place, and return it (collective)."""
+        self._count(purpose, v.nbytes)
+        if self.size > 1:
+            flat = v.reshape(-1)
+            for a in range(0, flat.size, CHUNK):
+                self.mpi.Allreduce(MPI.IN_PLACE, flat[a : a + CHUNK], MPI.SUM)
+        return v
+
+    def max(self, value: float, purpose: str = "max") -> float:
+        """Return the largest `value` of all ranks (collective)."""
+        out = np.array([value], np.float64)
+        self._count(purpose, out.nbytes)
+        self.mpi.Allreduce(MPI.IN_PLACE, out, MPI.MAX)
+        return float(out[0])
+
+    def bcast(self, v: np.ndarray, root: int = 0, purpose: str = "bcast") -> np.ndarray:
+        """Copy `v` from `root` into `v` of every rank, and return it (collective)."""
+        self._count(purpose, v.nbytes if self.rank == root else 0)
+        flat = v.reshape(-1)
+        for a in range(0, flat.size, CHUNK):
+            self.mpi.Bcast(flat[a : a + CHUNK], root)
+        return v
+
+    def reduce(self, v: np.ndarray, root: int = 0, purpose: str = "reduce") -> np.ndarray:
+        """Sum `v` over the ranks into `v` of `root` (collective); elsewhere `v` is unchanged."""
+        self._count(purpose, v.nbytes if self.rank != root else 0)
+        flat = v.reshape(-1)
+        for a in range(0, flat.size, CHUNK):
+            part = flat[a : a + CHUNK]
+            if self.rank == root:
+                self.mpi.Reduce(MPI.IN_PLACE, part, MPI.SUM, root)
+            else:
+                self.mpi.Reduce(part, None, MPI.SUM, root)
+        return v
+
+    def gather(self, v: np.ndarray, root: int = 0, purpose: str = "gather") -> list[np.ndarray]:
+        """Return the vectors of all ranks, in rank order, on `root`; [] elsewhere (collective).
+
+        The vectors may differ in length, not in dtype.
+        """
+        counts = self.allgather(np.array([v.size], np.int64), "lengths")[:, 0]
+        self._count(purpose, v.nbytes if self.rank != root else 0)
+        whole = np.empty(int(counts.sum()) if self.rank == root else 0, v.dtype)
+        self.mpi.Gatherv(v.reshape(-1), [whole, counts] if self.rank == root else None, root)
+        return np.split(whole, np.cumsum(counts)[:-1]) if self.rank == root else []
+
+    def allgather(self, v: np.ndarray, purpose: str = "allgather") -> np.ndarray:
+        """Return the equally long vectors of all ranks, shape (size, len(v)) (collective)."""
+        self._count(purpose, v.nbytes)
+        out = np.empty((self.size, v.size), v.dtype)
+        self.mpi.Allgather(np.ascontiguousarray(v).reshape(-1), out)
+        return out
+
+    def allgatherv(self, v: np.ndarray, purpose: str = "allgather") -> np.ndarray:
+        """Return the vectors of all ranks, of any lengths, one after the other (collective)."""
+        counts = self.allgather(np.array([v.size], np.int64), "lengths")[:, 0]
+        self._count(purpose, v.nbytes)
+        out = np.empty(int(counts.sum()), v.dtype)
+        self.mpi.Allgatherv(np.ascontiguousarray(v).reshape(-1), [out, counts])
+        return out
+
+    def alltoallv(self, parts: list[np.ndarray], purpose: str = "alltoall") -> list[np.ndarray]:
+        """Send ``parts[r]`` to rank r and return what each rank sent here (collective)."""
+        out_counts = np.array([p.size for p in parts], np.int64)
+        in_counts = np.empty(self.size, np.int64)
+        self.mpi.Alltoall(out_counts, in_counts)
+        whole = np.concatenate([p.reshape(-1) for p in parts])
+        self._count(purpose, whole.nbytes)
+        got = np.empty(int(in_counts.sum()), whole.dtype)
+        self.mpi.Alltoallv([whole, out_counts], [got, in_counts])
+        return np.split(got, np.cumsum(in_counts)[:-1])
+
+    def before(self, value: int) -> int:
+        """Return the sum of `value` over the ranks below this one (collective, exscan)."""
+        every = self.allgather(np.array([value], np.int64), "exscan")[:, 0]
+        return int(every[: self.rank].sum())
+
+    def barrier(self) -> None:
+        """Wait for all ranks (collective)."""
+        self.mpi.Barrier()
+
+    @contextmanager
+    def together(self, place: str) -> Iterator[None]:
+        """Run a *local* block on every rank; if it fails on one, all raise the same error.
+
+        `place` names the block for the message of an unforeseen error. The block must hold no
+        collective call, since a rank that fails leaves it early.
+        """
+        error: BaseException | None = None
+        try:
+            yield
+        except Exception as caught:
+            error = caught
+        agree(self.mpi, error, place)
+
+    @contextmanager
+    def node_first(self, place: str) -> Iterator[None]:
+        """Run a local block on the first rank of each node, then on the others.
+
+        For whatever is written once and then found by all, such as compiled kernels.
+        """
+        with self.together(place):
+            if self.node.rank == 0:
+                yield
+        if self.node.rank != 0:
+            yield
+
+    def abort(self, code: int) -> None:
+        """End every rank at once with exit status `code`."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.mpi.Abort(code)
+
+    def traffic(self) -> dict[str, dict[str, int]]:
+        """Return {purpose: {count, bytes}} summed over all ranks (collective)."""
+        # Every rank makes the same collectives, so the purposes are the same everywhere.
+        names = sorted(self.messages)
+        both = np.array([[self.messages[n], self.sent[n]] for n in names], np.int64).reshape(-1, 2)
+        self.mpi.Allreduce(MPI.IN_PLACE, both, MPI.SUM)
+        return {n: {"count": int(c), "bytes": int(b)} for n, (c, b) in zip(names, both, strict=True)}
+
+
+def world() -> Comm:
+    """Return all ranks that the launcher started, initialising MPI on first use."""
+    return Comm(MPI.COMM_WORLD)
+
+
+def library() -> str:
+    """Return MPI's name and version, one line."""
+    return str(MPI.Get_library_version()).replace("\x00", "").splitlines()[0].strip()
+
+
+def wrap(comm: Any) -> Comm:
+    """Return `comm` as a Comm: a Comm stays, an mpi4py communicator is wrapped, None is all ranks."""
+    return comm if isinstance(comm, Comm) else world() if comm is None else Comm(comm)

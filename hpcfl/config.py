@@ -1,0 +1,208 @@
+"""The job file: TOML in, frozen dataclasses out, every default written back."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from hpcfl import schema
+from hpcfl.errors import UsageError
+from hpcfl.schema import key, part
+
+
+@dataclass(frozen=True)
+class Data:
+    """``[data]``: which rows, in which order, prepared how."""
+
+    train: str | tuple[str, ...] = key("sample:digits", "path, list, glob, `sample:NAME`, or `silo-{client}.h5`")
+    test: float | str = key(0.2, "fraction split off by seed (stratified by class), a file, or `none`")
+    x: str = key("x", "name of the features' dataset in a plain HDF5 file")
+    y: str = key("y", "name of the targets' dataset in a plain HDF5 file")
+    task: Literal["", "classification", "regression", "ratings"] = key("", "what y is; read from the file unless set")
+    order: Literal["rows", "blocks"] = key("rows", "`rows`: in memory; `blocks`: streamed from the file")
+    streams: int = key(64, "streams that the table is cut into when streamed")
+    block_rows: int = key(256, "rows of a block when streamed")
+    window: int = key(4, "blocks of a stream that are shuffled together when streamed")
+    memory_limit: float = key(0.0, "bytes of blocks that a rank keeps when streamed; 0 keeps what is in use")
+    standardize: bool = key(False, "scale each feature to mean 0, variance 1; stored in the model")
+    missing: Literal["error", "drop"] = key("error", "rows with NaN or infinity: refuse them, or drop them")
+
+    def __post_init__(self) -> None:
+        if isinstance(self.test, float) and not 0 < self.test < 1:
+            raise ValueError(f"test = {self.test}: a fraction between 0 and 1 is needed, or \"none\"")
+        for name in ("streams", "block_rows", "window"):
+            positive(self, name)
+
+
+@dataclass(frozen=True)
+class Model:
+    """``[model]``: what is trained."""
+
+    rule: Any = part("models", "softmax", "which model; its own keys stand beside it", inline=True)
+    dtype: Literal["float32", "float64"] = key("float32", "dtype of parameters and arithmetic")
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """``[optimizer]``: how a gradient becomes a step."""
+
+    rule: Any = part("optimizers", "sgd", "which optimizer; its own keys stand beside it", inline=True)
+    schedule: Any = part("schedules", "constant", "how the learning rate changes")
+    warmup_steps: int = key(0, "steps over which the learning rate rises linearly from 0")
+    clip_norm: float = key(0.0, "largest L2 norm of a gradient; 0 is no clipping")
+
+
+@dataclass(frozen=True)
+class Train:
+    """``[train]``: which loop, and how long."""
+
+    mode: str = key("synchronous", "synchronous, federated, forest, or factorization")
+    epochs: int = key(20, "passes over the rows (synchronous)")
+    rounds: int = key(100, "rounds (federated)")
+    iterations: int = key(15, "iterations (factorization)")
+    batch_size: int | Literal["full"] = key(128, "rows per step over all ranks; `full` is gradient descent")
+    groups: int = key(0, "groups of a batch's rows in reproducible mode; 0 derives them from batch_size")
+    time_limit: float = key(0.0, "seconds after which the run checkpoints and stops; 0 is none")
+
+    def __post_init__(self) -> None:
+        if isinstance(self.batch_size, int):
+            positive(self, "batch_size")
+        if self.groups & (self.groups - 1):
+            raise ValueError(f"groups = {self.groups}: a power of two is needed")
+
+
+@dataclass(frozen=True)
+class Federated:
+    """``[federated]``: clients, rounds and what they exchange."""
+
+    clients: int = key(100, "clients that the rows are dealt to")
+    partition: Any = part("partitions", "iid", "how rows are dealt to clients")
+    clients_per_round: int = key(10, "clients drawn for a round")
+    fraction: float = key(0.0, "clients drawn for a round, as a fraction; 0 uses clients_per_round")
+    local_epochs: int = key(1, "passes over a client's rows in a round")
+    local_steps: int = key(0, "steps of a client in a round; 0 uses local_epochs")
+    batch_size: int | Literal["full"] = key(10, "rows of a client's step")
+    client_test: float = key(0.0, "fraction of each client's rows kept for its own evaluation")
+    strategy: Any = part("strategies", "fedavg", "what clients do and what the server does with it")
+    aggregator: Any = part("aggregators", "mean", "how updates become one")
+    compressor: Any = part("compressors", "", "how an update is made smaller")
+    server: Any = part("optimizers", "sgd", "the server's optimizer; learning_rate 1 unless set")
+    sampler: Any = part("samplers", "uniform", "how a round's clients are drawn")
+    weighting: Literal["", "rows", "one"] = key("", "weight of an update; the strategy's own unless set")
+    exchange: Literal["reduce", "gather"] = key("reduce", "sum updates by Reduce, or gather them on rank 0")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """``[checkpoint]``: when the state is written, and how much is kept."""
+
+    every_seconds: float = key(600.0, "seconds between checkpoints; 0 is never")
+    every_steps: int = key(0, "steps between checkpoints; 0 is never")
+    every_rounds: int = key(0, "rounds between checkpoints; 0 is never")
+    keep: int = key(2, "newest checkpoints that are kept")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """``[evaluate]``: when the model is measured, and on what."""
+
+    every: int = key(1, "epochs or rounds between evaluations; the last one always")
+
+
+@dataclass(frozen=True)
+class Communication:
+    """``[comm]``: how ranks talk."""
+
+    timeout: float = key(600.0, "seconds after which a rank that does not answer is given up; 0 is never")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A whole job file."""
+
+    seed: int = key(0, "seed of every random stream")
+    output: str = key("runs/job", "run directory")
+    reproducible: bool = key(False, "the same bits on any number of ranks")
+    data: Data = field(default_factory=Data)
+    model: Model = field(default_factory=Model)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    train: Train = field(default_factory=Train)
+    federated: Federated = field(default_factory=Federated)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    evaluate: Evaluate = field(default_factory=Evaluate)
+    comm: Communication = field(default_factory=Communication)
+
+
+def positive(value: Any, name: str) -> None:
+    """Raise ValueError unless the key `name` of `value` is above zero."""
+    if not getattr(value, name) > 0:
+        raise ValueError(f"{name} = {getattr(value, name)}: a value above 0 is needed")
+
+
+def load(job: str | Path | dict[str, Any], changes: tuple[str, ...] = ()) -> Job:
+    """Read a job from a TOML file or a table.
+
+    Parameters
+    ----------
+    job : path or dict
+        The job file, or the table it would hold.
+    changes : tuple of str
+        ``key.path=value`` overrides, the values in TOML's spelling (a bare word is a text).
+
+    Raises
+    ------
+    UsageError
+        For a missing or malformed file, an unknown key, a value of the wrong type or range.
+    """
+    table = dict(job) if isinstance(job, dict) else _parse(Path(job))
+    for change in changes:
+        _override(table, change)
+    for name, section in list(table.items()):
+        if isinstance(section, dict):
+            table[name] = dict(section)
+    read: Job = schema.read(Job, _sections(table), "job")
+    return read
+
+
+def dump(job: Job) -> dict[str, Any]:
+    """Return the table that `load` turns into `job`, every default written out."""
+    return schema.write(job)
+
+
+def _sections(table: dict[str, Any]) -> dict[str, Any]:
+    """Add the sections that are absent, so that their parts get their defaults."""
+    return {name: {} for name in dump_sections()} | table
+
+
+def dump_sections() -> list[str]:
+    """Return the names of the job file's sections."""
+    from dataclasses import MISSING
+
+    return [f.name for f in schema.fields(Job) if f.default_factory is not MISSING]
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"job file {path}: {error.strerror}; give the path of a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"job file {path} is not TOML: {error}") from None
+
+
+def _override(table: dict[str, Any], change: str) -> None:
+    path, equals, text = change.partition("=")
+    if not equals:
+        raise UsageError(f"--set {change}: write --set key.path=value")
+    try:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = path.strip().split(".")
+    for name in parents:
+        inner = table.get(name, {})
+        table[name] = {"name": inner} if isinstance(inner, str) else dict(inner)
+        table = table[name]
+    table[last] = value

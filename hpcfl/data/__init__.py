@@ -1,0 +1,1 @@
+"""Data: the only home of h5py."""

@@ -1,0 +1,74 @@
+"""HDF5 files as {name: array} and attributes, written so that a reader never sees half a file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from hpcfl.errors import DataError
+
+
+def open_read(path: str | Path) -> h5py.File:
+    """Open a file for reading, without locks (shared file systems often have none).
+
+    Raises
+    ------
+    DataError
+        If it is missing, is no HDF5 file, or is truncated.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"{path}: no such file; check the path, or make it with 'hpcfl convert'")
+    try:
+        return h5py.File(path, "r", locking=False, rdcc_nbytes=8 << 20, rdcc_w0=1.0)
+    except OSError as error:
+        reason = "is truncated" if "truncated" in str(error) else f"is not a readable HDF5 file ({error})"
+        raise DataError(f"{path} {reason}; copy or convert it again") from None
+
+
+def write_atomic(path: str | Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> None:
+    """Write `arrays` and `attrs` to `path`: a new file, fsync, rename, fsync of the folder.
+
+    Attributes that are no number or text are stored as JSON.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with h5py.File(temporary, "w", libver="v110") as file:
+            for name, array in arrays.items():
+                file.create_dataset(name, data=array)
+            for name, value in attrs.items():
+                plain = isinstance(value, str | int | float)
+                file.attrs[name] = value if plain else json.dumps(value)
+        sync(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+def read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays and the attributes of a file that `write_atomic` wrote."""
+    arrays: dict[str, np.ndarray] = {}
+    with open_read(path) as file:
+        file.visititems(lambda name, item: _take(arrays, name, item))
+        return arrays, dict(file.attrs)
+
+
+def sync(path: Path) -> None:
+    """Bring a file or a folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _take(arrays: dict[str, np.ndarray], name: str, item: Any) -> None:
+    if isinstance(item, h5py.Dataset):
+        arrays[name] = np.asarray(item[()])

@@ -1,0 +1,1 @@
+"""Arithmetic: the only home of numba. Arrays in, outputs last, no allocation on hot paths."""
