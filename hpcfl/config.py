@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +31,7 @@ class Data:
 
     def __post_init__(self) -> None:
         if isinstance(self.test, float) and not 0 < self.test < 1:
-            raise ValueError(f"test = {self.test}: a fraction between 0 and 1 is needed, or \"none\"")
+            raise ValueError(f'test = {self.test}: a fraction between 0 and 1 is needed, or "none"')
         for name in ("streams", "block_rows", "window"):
             positive(self, name)
 
@@ -162,7 +162,7 @@ def load(job: str | Path | dict[str, Any], changes: tuple[str, ...] = ()) -> Job
     for name, section in list(table.items()):
         if isinstance(section, dict):
             table[name] = dict(section)
-    read: Job = schema.read(Job, _sections(table), "job")
+    read: Job = schema.read(Job, _sections(table), "")
     return read
 
 
@@ -173,14 +173,9 @@ def dump(job: Job) -> dict[str, Any]:
 
 def _sections(table: dict[str, Any]) -> dict[str, Any]:
     """Add the sections that are absent, so that their parts get their defaults."""
-    return {name: {} for name in dump_sections()} | table
-
-
-def dump_sections() -> list[str]:
-    """Return the names of the job file's sections."""
-    from dataclasses import MISSING
-
-    return [f.name for f in schema.fields(Job) if f.default_factory is not MISSING]
+    federated = table.get("train", {}).get("mode") == "federated"
+    names = [f.name for f in schema.fields(Job) if f.default_factory is not MISSING]
+    return {name: {} for name in names if federated or name != "federated"} | table
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def read(cls: type[Any], table: dict[str, Any], where: str) -> Any:
     own = {f.name: f for f in fields(cls)}
     rest = dict(table)
     values = {
-        name: _value(cls, f, rest.pop(name), f"{where}.{name}")
+        name: _value(cls, f, rest.pop(name), _dot(where, name))
         for name, f in own.items()
         if name in rest and not f.metadata.get("inline")
     }
@@ -72,6 +72,10 @@ def name_of(value: Any) -> str:
     return next(iter(_named(value).values()))
 
 
+def _dot(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
 def _named(value: Any) -> dict[str, str]:
     module = type(value).__module__
     source = getattr(value, "__hpcfl_file__", "")
@@ -79,7 +83,7 @@ def _named(value: Any) -> dict[str, str]:
 
 
 def _part(f: dataclasses.Field[Any], table: Any, where: str, siblings: list[str]) -> Any:
-    place = where if f.metadata["inline"] else f"{where}.{f.name}"
+    place = where if f.metadata["inline"] else _dot(where, f.name)
     table = {"name": table} if isinstance(table, str) else dict(table)
     name, source = table.pop("name", f.metadata["default"]), table.pop("file", "")
     if not name and not source:
@@ -141,11 +145,11 @@ def _refuse_unknown(
     fine = known if allowed is None else [f.name for f in allowed]
     for name in table:
         if name not in fine:
-            raise UsageError(f"unknown key {where}.{name}{registry.nearest(name, known)}")
+            raise UsageError(f"unknown key {_dot(where, name)}{registry.nearest(name, known)}")
 
 
 def _build(cls: type[Any], values: dict[str, Any], where: str) -> Any:
     try:
         return cls(**values)
     except ValueError as error:
-        raise UsageError(f"{where}.{error}") from None
+        raise UsageError(_dot(where, str(error))) from None

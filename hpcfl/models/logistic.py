@@ -1,0 +1,57 @@
+"""Logistic regression for two classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hpcfl.kernels.loss import LOGISTIC
+from hpcfl.layout import Layout
+from hpcfl.models import _network
+from hpcfl.schema import key
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """``log(1 + exp(-s z))`` with z = x w + b and s = 2 y - 1, the mean over rows."""
+
+    l2: float = key(0.0, "weight of the penalty l2 / 2 * |w|^2, biases left out")
+
+    task = "classification"
+    probabilities = True
+
+    def outputs(self, classes: int) -> int:
+        """Return the raw outputs per row for `classes` classes (0: regression)."""
+        return 1
+
+    def layout(self, d: int, k: int) -> Layout:
+        """Return the names and shapes of the parameters for d features and k outputs."""
+        return _network.linear_layout(d, k)
+
+    def spec(self, d: int, k: int) -> np.ndarray:
+        """Return what the kernels need to know of the model, int64."""
+        return _network.spec(LOGISTIC, 0, [d, k])
+
+    def init(self, rng: np.random.Generator, views: dict[str, np.ndarray]) -> None:
+        """Set the first parameters: zeros, from which a convex loss needs no luck."""
+        for view in views.values():
+            view[:] = 0
+
+    def work(self, d: int, k: int, rows: int) -> int:
+        """Return the scratch elements for batches of `rows` rows."""
+        return _network.network.work_size(self.spec(d, k), rows)
+
+    def loss_grad(self, sparse: bool) -> Any:
+        """Return the kernel that gives loss and gradient."""
+        return _network.loss_grad(sparse)
+
+    def scores(self, sparse: bool) -> Any:
+        """Return the kernel that gives raw outputs."""
+        return _network.scores(sparse)
+
+    def predictor(self, arrays: dict[str, np.ndarray], attrs: dict[str, Any]) -> Callable[[Any], np.ndarray]:
+        """Return a function from rows to probabilities (n, 2)."""
+        return _network.predictor(arrays, self.spec(int(attrs["features"]), int(attrs["outputs"])))
