@@ -1,3 +1,39 @@
 """hpcfl: distributed and federated training over MPI, Numba and HDF5."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
 __version__ = "0.1.0"
+__all__ = ["rounds", "train"]
+
+
+def train(job: Any, comm: Any = None, overwrite: bool = False) -> dict[str, Any]:
+    """Train a job and return its last record, test metrics included.
+
+    Parameters
+    ----------
+    job : path or dict
+        A job file, or the table it would hold.
+    comm : mpi4py communicator, optional
+        The ranks; all that the launcher started unless given.
+    overwrite : bool
+        Whether a run that is already in the run directory may be removed.
+    """
+    record: dict[str, Any] = {}
+    for record in rounds(job, comm, overwrite):
+        pass
+    return record
+
+
+def rounds(job: Any, comm: Any = None, overwrite: bool = False) -> Iterator[dict[str, Any]]:
+    """Train a job step by step: one record an epoch, round or iteration; arguments as `train`."""
+    from hpcfl import config
+    from hpcfl.comm.communicator import wrap
+    from hpcfl.trainers.run import records
+
+    ranks = wrap(comm)
+    with ranks.together("reading the job file"):
+        resolved = config.load(job)
+    yield from records(resolved, ranks, overwrite)

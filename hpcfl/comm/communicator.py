@@ -114,6 +114,18 @@ class Comm:
         self.mpi.Alltoallv([whole, out_counts], [got, in_counts])
         return np.split(got, np.cumsum(in_counts)[:-1])
 
+    def exchange(
+        self, out: np.ndarray, out_counts: np.ndarray, got: np.ndarray, in_counts: np.ndarray, purpose: str
+    ) -> None:
+        """Send runs of `out`, one a rank, and fill `got` with those meant for this rank (collective)."""
+        self._count(purpose, out.nbytes)
+        self.mpi.Alltoallv([out, out_counts], [got, in_counts])
+
+    def share(self, part: np.ndarray, out: np.ndarray, counts: np.ndarray, purpose: str) -> None:
+        """Fill `out` with the parts of all ranks, of the known lengths `counts` (collective)."""
+        self._count(purpose, part.nbytes)
+        self.mpi.Allgatherv(part, [out, counts])
+
     def before(self, value: int) -> int:
         """Return the sum of `value` over the ranks below this one (collective, exscan)."""
         every = self.allgather(np.array([value], np.int64), "exscan")[:, 0]

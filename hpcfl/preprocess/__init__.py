@@ -1,0 +1,1 @@
+"""Preparing rows: statistics that sum over ranks, so that no row leaves one."""

@@ -1,0 +1,41 @@
+"""Train a job file; under mpirun or srun on all ranks."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("job", help="job file (TOML)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the job file"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="remove the run that is already in the run directory")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and say where the result is."""
+    from hpcfl import config
+    from hpcfl.comm.communicator import world
+    from hpcfl.trainers.run import train
+
+    comm = world()
+    with comm.together("reading the job file"):
+        job = config.load(args.job, tuple(args.set))
+    record = train(job, comm, args.overwrite)
+    if comm.rank == 0:
+        report(job.output, record)
+    return 0
+
+
+def report(output: str, record: dict) -> None:
+    """Print the result and what to do next."""
+    numbers = {"train loss": record.get("train_loss")} | {
+        f"test {k}": v for k, v in record.get("test", {}).items() if isinstance(v, float)
+    }
+    for name, value in numbers.items():
+        if value is not None:
+            print(f"{name:24} {value:.4f}")
+    print(f"run directory            {output}")
+    print(f"try next: hpcfl evaluate {output}   |   hpcfl predict {output} FILE.h5 -o out.csv")

@@ -1,0 +1,78 @@
+"""The run directory: resolved job file, log, model, summary. Only rank 0 writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+
+from hpcfl import config
+from hpcfl.comm.communicator import Comm
+from hpcfl.config import Job
+from hpcfl.data import h5
+from hpcfl.errors import UsageError
+
+
+class Directory:
+    """The folder ``job.output``.
+
+    Parameters
+    ----------
+    job : Job
+    comm : Comm
+    replace : bool
+        Whether the results of another run may be removed.
+
+    Raises
+    ------
+    UsageError
+        The folder holds another run, or cannot be written (collective).
+    """
+
+    def __init__(self, job: Job, comm: Comm, replace: bool = False) -> None:
+        self.path, self.writer = Path(job.output), comm.rank == 0
+        with comm.together("preparing the run directory"):
+            if self.writer:
+                self._prepare(replace)
+                (self.path / "job.toml").write_text(tomli_w.dumps(config.dump(job)))
+
+    def _prepare(self, replace: bool) -> None:
+        if (self.path / "job.toml").exists():
+            if not replace:
+                raise UsageError(
+                    f"{self.path} holds another run: --resume goes on with it, --overwrite removes it, "
+                    "--set output=... writes elsewhere"
+                )
+            for name in ("log.jsonl", "model.h5", "summary.json"):
+                (self.path / name).unlink(missing_ok=True)
+            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / f".probe.{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(f"output = '{self.path}' cannot be written ({error.strerror}); set another one") from None
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Append a line to ``log.jsonl`` (rank 0)."""
+        if self.writer:
+            with (self.path / "log.jsonl").open("a") as file:
+                file.write(json.dumps(record) + "\n")
+
+    def model(self, arrays: dict[str, np.ndarray], attrs: dict[str, Any]) -> None:
+        """Write ``model.h5`` (rank 0)."""
+        if self.writer:
+            h5.write_atomic(self.path / "model.h5", arrays, attrs)
+
+    def summary(self, entries: dict[str, Any]) -> None:
+        """Write ``summary.json`` (rank 0)."""
+        if self.writer:
+            temporary = self.path / ".summary.json.tmp"
+            temporary.write_text(json.dumps(entries, indent=1) + "\n")
+            os.replace(temporary, self.path / "summary.json")

@@ -1,0 +1,26 @@
+"""Measuring a model on the test rows that each rank holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hpcfl import metrics
+from hpcfl.comm.communicator import Comm
+from hpcfl.data.shard import Shard
+from hpcfl.trainers.objective import Objective
+
+
+def evaluate(objective: Objective, w: np.ndarray, test: Shard, attrs: dict[str, Any], comm: Comm) -> dict[str, Any]:
+    """Return the metrics of parameters `w` over the test rows of all ranks (collective)."""
+    with comm.together("evaluating"):
+        outputs = objective.rule.predictor(objective.arrays(w), attrs)(test.x)
+    return metrics.evaluate(
+        outputs, test.y[:, 0], test.y[:, 1], attrs["task"], comm, getattr(objective.rule, "probabilities", True)
+    )
+
+
+def scalars(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the metrics that are single numbers: what a log line holds."""
+    return {name: value for name, value in result.items() if isinstance(value, int | float)}

@@ -1,0 +1,84 @@
+"""A run from job file to run directory: what all modes share."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import resource
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from time import perf_counter
+from typing import Any
+
+from hpcfl import __version__, config, registry
+from hpcfl.callbacks.progress import Progress
+from hpcfl.comm.communicator import Comm, library
+from hpcfl.config import Job
+from hpcfl.errors import UsageError
+from hpcfl.trainers.directory import Directory
+from hpcfl.trainers.outcome import Outcome
+
+MODES = ("synchronous", "federated", "forest", "factorization")
+
+
+def records(job: Job, comm: Comm, replace: bool = False) -> Iterator[dict[str, Any]]:
+    """Train, giving each record as it is made; the run directory is written beside (collective).
+
+    Parameters
+    ----------
+    job : Job
+    comm : Comm
+    replace : bool
+        Whether a run that is already in ``job.output`` may be removed.
+    """
+    began = perf_counter()
+    mode = job.train.mode
+    with comm.together("reading the job file"):
+        if mode not in MODES:
+            raise UsageError(f"train.mode = '{mode}'{registry.nearest(mode, list(MODES))}")
+        module = importlib.import_module(f"hpcfl.trainers.{mode}")
+    directory = Directory(job, comm, replace)
+    generator = module.epochs(job, comm)
+    startup: float | None = None
+    while True:
+        try:
+            record = next(generator)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            break
+        if startup is None:
+            startup = perf_counter() - began - record.get("seconds", 0.0)
+        with comm.together("writing the log"):
+            directory.log(record)
+        yield record
+    summary = {"mode": mode, "ranks": comm.size, **outcome.summary, "startup_seconds": startup or 0.0}
+    finish(job, outcome, summary, directory, comm)
+
+
+def finish(job: Job, outcome: Outcome, summary: dict[str, Any], directory: Directory, comm: Comm) -> None:
+    """Write model and summary (collective)."""
+    summary |= {
+        "peak_memory_bytes": int(comm.max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0)),
+        "messages": comm.traffic(),
+        "versions": versions(),
+    }
+    attrs = {"format": "hpcfl model", "mode": job.train.mode, "job": json.dumps(config.dump(job)), **outcome.attrs}
+    with comm.together("writing the model"):
+        directory.model(outcome.arrays, attrs)
+        directory.summary(summary)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    found = {name: metadata.version(name) for name in ("numpy", "numba", "scipy", "h5py", "mpi4py")}
+    return {"hpcfl": __version__, "python": sys.version.split()[0], "mpi": library(), **found}
+
+
+def train(job: Job, comm: Comm, replace: bool = False) -> dict[str, Any]:
+    """Train with a progress bar on rank 0 and return the last record (collective)."""
+    record: dict[str, Any] = {}
+    with Progress(job, comm.rank == 0) as progress:
+        for record in records(job, comm, replace):
+            progress.show(record)
+    return record

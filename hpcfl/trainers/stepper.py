@@ -1,0 +1,109 @@
+"""From a summed gradient to new parameters: mean, penalty, clipping, schedule, optimizer."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from hpcfl.comm.communicator import Comm
+from hpcfl.config import Job
+from hpcfl.data.shard import Shards
+from hpcfl.errors import DivergedError
+from hpcfl.kernels import updates
+from hpcfl.trainers.gradients import ERROR, LOSS, TALLY, WEIGHT
+from hpcfl.trainers.objective import Objective
+
+
+class Stepper:
+    """Parameters, optimizer state and the vector in which a step's sums arrive.
+
+    Attributes
+    ----------
+    w : (P,) float
+        Parameters.
+    state : (slots, P) float
+        The optimizer's.
+    vector : (P + TALLY,) float
+        Sums over the batch: gradient, then the tally.
+    t : int
+        Steps made.
+    rate : float
+        Learning rate of the last step.
+    """
+
+    def __init__(self, job: Job, objective: Objective, shards: Shards, steps: int, comm: Comm) -> None:
+        self.section, self.rule, self.comm = job.optimizer, job.optimizer.rule, comm
+        self.kernel, self.hyper = self.rule.kernel(), self.rule.hyper()
+        self.l2, self.penalized, self.steps = float(objective.rule.l2), objective.penalized, steps
+        self.w = objective.start(job.seed)
+        self.size = self.w.size
+        self.state = np.zeros((self.rule.slots, self.size), self.w.dtype)
+        self.vector = np.zeros(self.size + TALLY, self.w.dtype)
+        self.t, self.rate = 0, 0.0
+        self.sums = np.zeros(3)  # weight, loss and penalty of the epoch so far
+
+    def warm(self, gradient: Any) -> None:
+        """Compile every kernel of a step on one row, without changing anything (local)."""
+        local, w = gradient.local, self.w.copy()
+        local.write(w, np.zeros(1, np.int32), self.vector)
+        self._move(w, self.vector[: self.size], self.state.copy(), 0.0, 1)
+        updates.norm(self.vector[: self.size])
+        self.vector[:] = 0
+
+    def step(self, failed: Exception | None = None) -> None:
+        """Make one step with the sums in `vector`.
+
+        Raises
+        ------
+        DivergedError
+            The loss or the gradient's norm is not finite (on all ranks alike).
+        HpcflError
+            A rank failed in its local part (on all ranks alike).
+        """
+        tally = self.vector[self.size :]
+        if tally[ERROR] > 0:
+            with self.comm.together(f"computing the gradient of step {self.t + 1}"):
+                if failed:
+                    raise failed
+        weight, loss = float(tally[WEIGHT]), float(tally[LOSS])
+        self.rate = self._rate()
+        self.t += 1
+        if not isfinite(loss):
+            self._diverged("loss", loss)
+        if weight > 0:
+            penalty = self._move(self.w, self.vector[: self.size], self.state, self.rate, self.t, 1 / weight)
+            self.sums += (weight, loss, penalty * weight)
+
+    def epoch_means(self) -> dict[str, float]:
+        """Return the objective's mean over the rows since the last call."""
+        weight, loss, penalty = self.sums
+        self.sums[:] = 0
+        return {"train_loss": (loss + penalty) / weight if weight else 0.0}
+
+    def _rate(self) -> float:
+        section = self.section
+        warm = min((self.t + 1) / section.warmup_steps, 1.0) if section.warmup_steps else 1.0
+        return float(self.rule.learning_rate * warm * section.schedule.factor(self.t, self.steps))
+
+    def _move(
+        self, w: np.ndarray, grad: np.ndarray, state: np.ndarray, rate: float, t: int, scale: float = 1.0
+    ) -> float:
+        penalty = updates.finish(grad, w.dtype.type(scale), w, self.penalized, w.dtype.type(self.l2))
+        limit = self.section.clip_norm
+        if limit:
+            length = updates.norm(grad)
+            if not isfinite(length):
+                self._diverged("norm of the gradient", length)
+            if length > limit:
+                grad *= w.dtype.type(limit / length)
+        self.kernel(w, grad, state, self.hyper, rate, t)
+        return float(penalty)
+
+    def _diverged(self, what: str, value: float) -> None:
+        with self.comm.together("stepping"):
+            raise DivergedError(
+                f"the {what} is {value} at step {self.t} with learning rate {self.rate:g}: "
+                "lower optimizer.learning_rate, set optimizer.clip_norm, or standardize the data"
+            )
