@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,25 +32,37 @@ def open_read(path: str | Path) -> h5py.File:
         raise DataError(f"{path} {reason}; copy or convert it again") from None
 
 
-def write_atomic(path: str | Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> None:
-    """Write `arrays` and `attrs` to `path`: a new file, fsync, rename, fsync of the folder.
+@contextmanager
+def atomic(path: str | Path) -> Iterator[h5py.File]:
+    """Give a new file to fill; at the end it becomes `path`: fsync, rename, fsync of the folder.
 
-    Attributes that are no number or text are stored as JSON.
+    After an error nothing is left of it, and an old `path` is as it was.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with h5py.File(temporary, "w", libver="v110") as file:
-            for name, array in arrays.items():
-                file.create_dataset(name, data=array)
-            for name, value in attrs.items():
-                plain = isinstance(value, str | int | float)
-                file.attrs[name] = value if plain else json.dumps(value)
+            yield file
         sync(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def write_atomic(path: str | Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> None:
+    """Write `arrays` and `attrs` to `path` at once (`atomic`)."""
+    with atomic(path) as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array)
+        put_attrs(file, attrs)
+
+
+def put_attrs(file: h5py.File, attrs: Mapping[str, Any]) -> None:
+    """Set the root attributes; those that are no number or text are stored as JSON."""
+    for name, value in attrs.items():
+        plain = isinstance(value, str | int | float)
+        file.attrs[name] = value if plain else json.dumps(value)
 
 
 def read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -1,0 +1,41 @@
+"""Convert CSV, NumPy, svmlight, IDX, LEAF or ratings files to a dataset file (HDF5)."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("source", metavar="SRC", help="file to read (a folder for LEAF); the format is found by itself")
+    parser.add_argument("out", metavar="OUT.h5", help="dataset file to write")
+    parser.add_argument(
+        "--label",
+        default="",
+        help="label column by name or position (from 0; -1 is the last), array of an npz, labels file of IDX images,"
+        " or 'none'; default: label, target, class or y, else the last column",
+    )
+    parser.add_argument("--task", default="", choices=("classification", "regression", "ratings"))
+    parser.add_argument(
+        "--dtype",
+        default="",
+        choices=("float32", "float64", "float16", "uint8"),
+        help="of the features; default: the smallest that holds every value exactly",
+    )
+    parser.add_argument("--missing", default="refuse", choices=("refuse", "nan"), help="missing values; default: refuse")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT.h5 if it exists")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert, and say what was written."""
+    from hpcfl.data.convert import convert
+    from hpcfl.data.convert._options import Options
+
+    plan = convert(args.source, args.out, Options(args.label, args.task, args.dtype, args.missing), args.overwrite)
+    shapes = ", ".join(f"{name} {shape} {dtype}" for name, (shape, dtype) in plan.columns.items())
+    task = plan.attrs.get("task", "no labels")
+    classes = f" with {len(plan.attrs['classes'])} classes" if "classes" in plan.attrs else ""
+    print(f"{args.out}: {task}{classes}; {shapes}")
+    for note in plan.notes:
+        print(f"  {note}")
+    return 0

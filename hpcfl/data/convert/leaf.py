@@ -1,0 +1,69 @@
+"""LEAF federated data sets: JSON files of users and their rows; ``client`` says whose a row is.
+
+Memory: one JSON file at a time, as Python objects (about 10 times its size), and the user names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpcfl.data.convert._dense import Block, dense_plan
+from hpcfl.data.convert._options import Options
+from hpcfl.data.writer import Plan
+from hpcfl.errors import DataError
+
+
+def matches(path: Path, options: Options) -> bool:
+    """Return whether `path` is a folder or ends with ``.json``."""
+    return path.is_dir() or path.suffix == ".json"
+
+
+def plan(path: Path, options: Options) -> Plan:
+    """Read all files once; clients are numbered as they come, their names stored as ``client_id``."""
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"{path}: no JSON file in this folder")
+    clients: dict[str, int] = {}
+
+    def blocks() -> Iterator[Block]:
+        for file in files:
+            for user, x, y in _users(file):
+                client = clients.setdefault(user, len(clients))
+                yield Block(x, y if options.label != "none" else None, {"client": np.full(len(x), client, np.int64)})
+
+    made = dense_plan(path, options, blocks, {})
+    names = np.array(list(clients), object)
+    columns = {**made.columns, "client_id": ((len(names),), names.dtype)}
+
+    def all_blocks() -> Iterator[Any]:
+        yield from made.blocks()
+        yield {"client_id": names}
+
+    return replace(made, columns=columns, blocks=all_blocks, notes=(*made.notes, f"clients: {len(names)}"))
+
+
+def _users(file: Path) -> Iterator[tuple[str, np.ndarray, list[Any]]]:
+    """Yield (user, x (m, ...), labels) of one file; users without rows are passed over."""
+    try:
+        content = json.loads(file.read_text("utf-8"))
+        users, data = content["users"], content["user_data"]
+    except json.JSONDecodeError as error:
+        raise DataError(f"{file}, line {error.lineno}: no JSON ({error.msg}); is the file whole?") from None
+    except (UnicodeDecodeError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: no LEAF file ({error!r}); 'users' and 'user_data' are needed") from None
+    for user in users:
+        try:
+            x, y = data[user]["x"], data[user]["y"]
+            values = np.array(x)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{file}, user '{user}': rows cannot be read ({error!r})") from None
+        if len(x) != len(y) or (len(y) and (values.ndim < 2 or values.dtype.kind not in "fiub")):
+            raise DataError(f"{file}, user '{user}': {len(y)} labels for x of {values.dtype} {values.shape}; numbers are needed")
+        if len(y):
+            yield str(user), values.astype(np.float64), y
