@@ -22,20 +22,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=("float32", "float64", "float16", "uint8"),
         help="of the features; default: the smallest that holds every value exactly",
     )
-    parser.add_argument("--missing", default="refuse", choices=("refuse", "nan"), help="missing values; default: refuse")
+    parser.add_argument(
+        "--missing", default="refuse", choices=("refuse", "nan"), help="missing values; default: refuse"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT.h5 if it exists")
 
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and say what was written."""
-    from hpcfl.data.convert import convert
-    from hpcfl.data.convert._options import Options
+    from hpcfl.data.convert import Options, convert
 
-    plan = convert(args.source, args.out, Options(args.label, args.task, args.dtype, args.missing), args.overwrite)
-    shapes = ", ".join(f"{name} {shape} {dtype}" for name, (shape, dtype) in plan.columns.items())
-    task = plan.attrs.get("task", "no labels")
-    classes = f" with {len(plan.attrs['classes'])} classes" if "classes" in plan.attrs else ""
+    draft = convert(args.source, args.out, Options(args.label, args.task, args.dtype, args.missing), args.overwrite)
+    shapes = ", ".join(f"{name} {shape} {dtype}" for name, (shape, dtype) in draft.columns.items())
+    task = draft.attrs.get("task", "no labels")
+    classes = f" with {len(draft.attrs['classes'])} classes" if "classes" in draft.attrs else ""
     print(f"{args.out}: {task}{classes}; {shapes}")
-    for note in plan.notes:
+    for note in draft.notes:
         print(f"  {note}")
     return 0

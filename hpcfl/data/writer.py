@@ -17,7 +17,7 @@ CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Plan:
+class Draft:
     """A dataset file to be written: all is known but the values.
 
     Attributes
@@ -38,8 +38,8 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def write(plan: Plan, path: str | Path) -> None:
-    """Write the file of `plan` to `path` (temporary file, fsync, rename).
+def write(draft: Draft, path: str | Path) -> None:
+    """Write the file of `draft` to `path` (temporary file, fsync, rename).
 
     Datasets are chunked by runs of rows of about 1 MiB. Memory: one block, and one chunk of
     each dataset.
@@ -51,11 +51,11 @@ def write(plan: Plan, path: str | Path) -> None:
     """
     try:
         with atomic(path) as file:
-            for name, (shape, dtype) in plan.columns.items():
+            for name, (shape, dtype) in draft.columns.items():
                 kind = h5py.string_dtype() if dtype.kind == "O" else dtype
                 file.create_dataset(name, shape, kind, chunks=chunks(shape, dtype))
-            _fill(file, plan)
-            put_attrs(file, {"format": "hpcfl", "version": 1, **plan.attrs})
+            _fill(file, draft)
+            put_attrs(file, {"format": "hpcfl", "version": 1, **draft.attrs})
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error}); check the folder and the space on its disk") from error
 
@@ -66,14 +66,14 @@ def chunks(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
     return (max(1, min(shape[0], CHUNK // max(row, 1))), *shape[1:])
 
 
-def _fill(file: h5py.File, plan: Plan) -> None:
-    filled = dict.fromkeys(plan.columns, 0)
-    for block in plan.blocks():
+def _fill(file: h5py.File, draft: Draft) -> None:
+    filled = dict.fromkeys(draft.columns, 0)
+    for block in draft.blocks():
         for name, values in block.items():
             start, stop = filled[name], filled[name] + len(values)
             if stop > file[name].shape[0]:
                 raise DataError("the source changed while it was read; convert it again")
             file[name][start:stop] = values
             filled[name] = stop
-    if any(filled[name] != shape[0] for name, (shape, _) in plan.columns.items()):
+    if any(filled[name] != shape[0] for name, (shape, _) in draft.columns.items()):
         raise DataError("the source changed while it was read; convert it again")

@@ -1,8 +1,8 @@
 """Other formats to dataset files, one file per format.
 
 A format is a file of this folder with two functions: ``matches(path, options)`` tells whether a
-source is of the format, and ``plan(path, options)`` reads the source once and returns the `Plan`
-of the dataset file. The source is read again, block by block, when the plan is written.
+source is of the format, and ``draft(path, options)`` reads the source once and returns the `Draft`
+of the dataset file. The source is read again, block by block, when the draft is written.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from pathlib import Path
 
 from hpcfl import registry
 from hpcfl.data.convert._options import Options
-from hpcfl.data.writer import Plan, write
+from hpcfl.data.writer import Draft, write
 from hpcfl.errors import DataError, UsageError
 
+__all__ = ["Options", "convert", "find"]
 
-def convert(source: str | Path, out: str | Path, options: Options, overwrite: bool = False) -> Plan:
+
+def convert(source: str | Path, out: str | Path, options: Options, overwrite: bool = False) -> Draft:
     """Convert `source` to the dataset file `out`, and return what was written.
 
     Memory is bounded whatever the size of the source: 64 MiB beside the import of the libraries
@@ -37,9 +39,9 @@ def convert(source: str | Path, out: str | Path, options: Options, overwrite: bo
         raise UsageError(f"{out} exists; give another name, or --overwrite")
     if not out.parent.is_dir():
         raise UsageError(f"{out.parent}: no such folder; make it first")
-    plan = importlib.import_module(f"{__name__}.{find(source, options)}").plan(source, options)
-    write(plan, out)
-    return plan  # type: ignore[no-any-return]
+    draft = importlib.import_module(f"{__name__}.{find(source, options)}").draft(source, options)
+    write(draft, out)
+    return draft  # type: ignore[no-any-return]
 
 
 def find(source: Path, options: Options) -> str:

@@ -1,4 +1,4 @@
-"""What formats of whole arrays share: blocks of rows and labels to the plan of a dense file."""
+"""What formats of whole arrays share: blocks of rows and labels to the draft of a dense file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from hpcfl.data.convert._labels import Coding, Labels
 from hpcfl.data.convert._numbers import Numbers
 from hpcfl.data.convert._options import DTYPES, Options
-from hpcfl.data.writer import Plan
+from hpcfl.data.writer import Draft
 from hpcfl.errors import DataError
 
 BLOCK = 1 << 20
@@ -29,7 +29,7 @@ class Block(NamedTuple):
     """
 
     x: np.ndarray
-    y: Sequence[Any] | None = None
+    y: Sequence[Any] | np.ndarray | None = None
     rest: dict[str, np.ndarray] = {}  # noqa: RUF012
 
 
@@ -38,8 +38,8 @@ def block_rows(shape: tuple[int, ...], itemsize: int) -> int:
     return max(1, BLOCK // max(1, itemsize * int(np.prod(shape[1:], dtype=np.int64))))
 
 
-def dense_plan(path: Path, options: Options, blocks: Callable[[], Iterator[Block]], attrs: dict[str, Any]) -> Plan:
-    """Read all blocks once and plan a dense file; dimensions after the first become columns.
+def dense_draft(path: Path, options: Options, blocks: Callable[[], Iterator[Block]], attrs: dict[str, Any]) -> Draft:
+    """Read all blocks once and draft a dense file; dimensions after the first become columns.
 
     Floats and uint8 keep their dtype unless ``options.dtype`` says otherwise; other whole numbers
     take the smallest that holds them all.
@@ -48,7 +48,9 @@ def dense_plan(path: Path, options: Options, blocks: Callable[[], Iterator[Block
     for block in blocks():
         x = _flat(block.x, path)
         if seen is not None and seen.x.shape[1:] != block.x.shape[1:]:
-            raise DataError(f"{path}, row {rows}: shape {block.x.shape[1:]} where the first rows have {seen.x.shape[1:]}")
+            raise DataError(
+                f"{path}, row {rows}: shape {block.x.shape[1:]} where the first rows have {seen.x.shape[1:]}"
+            )
         if seen is None and x.dtype.name in DTYPES:
             numbers.exact = [x.dtype.name]
         numbers.update(x, lambda i, j, start=rows: f"{path}, row {start + i}, column {j}")  # type: ignore[misc]
@@ -57,17 +59,17 @@ def dense_plan(path: Path, options: Options, blocks: Callable[[], Iterator[Block
         rows, seen = rows + len(x), block
     if seen is None or not rows:
         raise DataError(f"{path}: no rows")
-    return _plan(blocks, attrs, rows, seen, numbers, labels.finish() if seen.y is not None else None)
+    return _draft(blocks, attrs, rows, seen, numbers, labels.finish() if seen.y is not None else None)
 
 
-def _plan(
+def _draft(
     blocks: Callable[[], Iterator[Block]],
     attrs: dict[str, Any],
     rows: int,
     like: Block,
     numbers: Numbers,
     coding: Coding | None,
-) -> Plan:
+) -> Draft:
     dtype, features = numbers.dtype(), int(np.prod(like.x.shape[1:]))
     columns: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {"x": ((rows, features), dtype)}
     if coding is not None:
@@ -83,7 +85,7 @@ def _plan(
             yield {"x": x.reshape(len(x), -1).astype(dtype, copy=False), **labels, **rest}
 
     notes = (f"missing values stored as NaN: {numbers.missing}",) if numbers.missing else ()
-    return Plan(columns, attrs, encoded, notes)
+    return Draft(columns, attrs, encoded, notes)
 
 
 def _flat(x: np.ndarray, path: Path) -> np.ndarray:

@@ -37,7 +37,7 @@ class Coding:
         """Of ``y``: int64 for classes, float64 for regression."""
         return np.dtype(np.int64 if self.task == "classification" else np.float64)
 
-    def encode(self, values: Sequence[Any]) -> np.ndarray:
+    def encode(self, values: Sequence[Any] | np.ndarray) -> np.ndarray:
         """Return ``y`` of a block of labels, shape (m,)."""
         if self.task == "regression":
             return np.array([number(v) for v in _plain(values)], np.float64)
@@ -63,7 +63,7 @@ class Labels:
     text: str = ""
     many: bool = False
 
-    def update(self, values: Sequence[Any], at: Callable[[int], str]) -> None:
+    def update(self, values: Sequence[Any] | np.ndarray, at: Callable[[int], str]) -> None:
         """Take a block of labels; ``at(i)`` names the place of one.
 
         Raises
@@ -88,7 +88,7 @@ class Labels:
 
     def finish(self) -> Coding:
         """Return the coding: by the task, else whole numbers of up to 100 kinds and texts are classes."""
-        values = {v: v if self.text else number(v) for v in self.distinct}
+        values: dict[Any, Any] = {v: v if self.text else number(v) for v in self.distinct}
         whole = not self.text and all(float(v).is_integer() for v in values.values())
         few = self.text or (whole and len(set(values.values())) <= GUESS and not self.many)
         task = self.task or ("classification" if few else "regression")
@@ -102,7 +102,7 @@ class Labels:
         return Coding(task, names, {label: index[value] for label, value in values.items()})
 
 
-def _plain(values: Sequence[Any]) -> list[Any]:
+def _plain(values: Sequence[Any] | np.ndarray) -> list[Any]:
     """Return labels as Python values (NaN as None, so that equal labels are equal)."""
     if not isinstance(values, np.ndarray):
         return [None if v != v else v for v in values]

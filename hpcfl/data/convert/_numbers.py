@@ -52,7 +52,9 @@ class Numbers:
             lost = _lost(values, np.dtype(self.options.dtype))
             if lost.any():
                 i, j = np.unravel_index(np.argmax(lost), lost.shape)
-                raise DataError(f"{at(int(i), int(j))}: {values[i, j]} does not fit {self.options.dtype}; choose another --dtype")
+                raise DataError(
+                    f"{at(int(i), int(j))}: {values[i, j]} does not fit {self.options.dtype}; choose another --dtype"
+                )
         else:
             self.exact = [name for name in self.exact if not _differs(values, np.dtype(name)).any()]
 
@@ -119,13 +121,13 @@ def _differs(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     if values.dtype == dtype:
         return np.zeros((1, 1), bool)
     with np.errstate(invalid="ignore", over="ignore"):
-        differs = values.astype(dtype).astype(values.dtype) != values
-    return differs & (values == values) if dtype.kind == "f" else differs  # noqa: PLR0124
+        differs = np.asarray(values.astype(dtype).astype(values.dtype) != values)
+    return np.asarray(differs & (values == values)) if dtype.kind == "f" else differs
 
 
 def _lost(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     """Return where `dtype` cannot hold the values, rounded: overflow, or no whole number for uint8."""
     if dtype.kind != "f":
-        return _differs(values, dtype) & (values == values)  # noqa: PLR0124
+        return np.asarray(_differs(values, dtype) & (values == values))
     with np.errstate(over="ignore"):
-        return np.isfinite(values) & ~np.isfinite(values.astype(dtype))
+        return np.asarray(np.isfinite(values) & ~np.isfinite(values.astype(dtype)))

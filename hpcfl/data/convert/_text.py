@@ -52,7 +52,9 @@ class Text:
         while block := list(islice(reader, rows)):
             for line, row in block:
                 if len(row) != len(self.names):
-                    raise DataError(f"{self.path}, line {line}: {len(row)} fields where the first row has {len(self.names)}")
+                    raise DataError(
+                        f"{self.path}, line {line}: {len(row)} fields where the first row has {len(self.names)}"
+                    )
             yield [line for line, _ in block], [row for _, row in block]
 
 

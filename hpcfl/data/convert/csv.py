@@ -14,7 +14,7 @@ from hpcfl.data.convert._labels import Coding, Labels
 from hpcfl.data.convert._numbers import Numbers, floats, is_missing, number
 from hpcfl.data.convert._options import Options
 from hpcfl.data.convert._text import Text, open_text
-from hpcfl.data.writer import Plan
+from hpcfl.data.writer import Draft
 from hpcfl.errors import DataError, UsageError
 
 CATEGORIES = 1000
@@ -97,7 +97,7 @@ class Column:
             raise DataError(f"{at(i)}: '{cells[i]}' in a column of both numbers and texts; correct it, or write NA")
 
 
-def plan(path: Path, options: Options) -> Plan:
+def draft(path: Path, options: Options) -> Draft:
     """Read `path` once: columns, categories, labels and rows."""
     text = open_text(path)
     label = find_label(text, options.label)
@@ -115,7 +115,7 @@ def plan(path: Path, options: Options) -> Plan:
                 columns[j].update(cells, numbers, at)
     if not rows:
         raise DataError(f"{path}: a header and no rows")
-    return _plan(text, columns, numbers, rows, label, labels.finish() if label is not None else None)
+    return _draft(text, columns, numbers, rows, label, labels.finish() if label is not None else None)
 
 
 def find_label(text: Text, label: str) -> int | None:
@@ -130,7 +130,9 @@ def find_label(text: Text, label: str) -> int | None:
     width = len(text.names)
     if not label.removeprefix("-").isdigit() or not -width <= int(label) < width:
         shown = ", ".join(text.names[:20]) + (", ..." if width > 20 else "")
-        raise UsageError(f"--label {label}: {text.path} has {width} columns: {shown}; give a name, a position from 0, or none")
+        raise UsageError(
+            f"--label {label}: {text.path} has {width} columns: {shown}; give a name, a position from 0, or none"
+        )
     return int(label) % width
 
 
@@ -138,9 +140,9 @@ def _places(text: Text, ends: list[int], j: int) -> Callable[[int], str]:
     return lambda i: f"{text.path}, line {ends[i]}, column '{text.names[j]}'"
 
 
-def _plan(
+def _draft(
     text: Text, columns: dict[int, Column], numbers: Numbers, rows: int, label: int | None, coding: Coding | None
-) -> Plan:
+) -> Draft:
     names = [name for column in columns.values() for name in column.names]
     dtype = numbers.dtype()
     shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {"x": ((rows, len(names)), dtype)}
@@ -159,4 +161,4 @@ def _plan(
             y = {"y": coding.encode(cells[label])} if label is not None and coding is not None else {}
             yield {"x": x.astype(dtype), **y}
 
-    return Plan(shapes, attrs, blocks, tuple(notes))
+    return Draft(shapes, attrs, blocks, tuple(notes))

@@ -10,10 +10,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from hpcfl.data.convert._dense import Block, block_rows, dense_plan
+from hpcfl.data.convert._dense import Block, block_rows, dense_draft
 from hpcfl.data.convert._options import Options
 from hpcfl.data.convert._text import open_bytes
-from hpcfl.data.writer import Plan
+from hpcfl.data.writer import Draft
 from hpcfl.errors import DataError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -31,12 +31,12 @@ def matches(path: Path, options: Options) -> bool:
     return len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in TYPES and 1 <= magic[3] <= 8
 
 
-def plan(path: Path, options: Options) -> Plan:
+def draft(path: Path, options: Options) -> Draft:
     """Read images and labels once; ``--label none`` leaves the labels out."""
     shape, dtype = _head(path)
     rows = block_rows(shape, dtype.itemsize)
     if options.label == "none":
-        return dense_plan(path, options, lambda: (Block(x) for x in _blocks(path, rows)), {})
+        return dense_draft(path, options, lambda: (Block(x) for x in _blocks(path, rows)), {})
     labels = Path(options.label) if options.label else labels_file(path)
     count = _head(labels)[0]
     if count != shape[:1]:
@@ -45,7 +45,7 @@ def plan(path: Path, options: Options) -> Plan:
     def blocks() -> Iterator[Block]:
         return (Block(x, y) for x, y in zip(_blocks(path, rows), _blocks(labels, rows), strict=True))
 
-    return dense_plan(path, options, blocks, {})
+    return dense_draft(path, options, blocks, {})
 
 
 def labels_file(path: Path) -> Path:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from hpcfl.data.convert._dense import Block, dense_plan
+from hpcfl.data.convert._dense import Block, dense_draft
 from hpcfl.data.convert._options import Options
-from hpcfl.data.writer import Plan
+from hpcfl.data.writer import Draft
 from hpcfl.errors import DataError
 
 
@@ -24,7 +24,7 @@ def matches(path: Path, options: Options) -> bool:
     return path.is_dir() or path.suffix == ".json"
 
 
-def plan(path: Path, options: Options) -> Plan:
+def draft(path: Path, options: Options) -> Draft:
     """Read all files once; clients are numbered as they come, their names stored as ``client_id``."""
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
@@ -37,7 +37,7 @@ def plan(path: Path, options: Options) -> Plan:
                 client = clients.setdefault(user, len(clients))
                 yield Block(x, y if options.label != "none" else None, {"client": np.full(len(x), client, np.int64)})
 
-    made = dense_plan(path, options, blocks, {})
+    made = dense_draft(path, options, blocks, {})
     names = np.array(list(clients), object)
     columns = {**made.columns, "client_id": ((len(names),), names.dtype)}
 
@@ -64,6 +64,8 @@ def _users(file: Path) -> Iterator[tuple[str, np.ndarray, list[Any]]]:
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{file}, user '{user}': rows cannot be read ({error!r})") from None
         if len(x) != len(y) or (len(y) and (values.ndim < 2 or values.dtype.kind not in "fiub")):
-            raise DataError(f"{file}, user '{user}': {len(y)} labels for x of {values.dtype} {values.shape}; numbers are needed")
+            raise DataError(
+                f"{file}, user '{user}': {len(y)} labels for x of {values.dtype} {values.shape}; numbers are needed"
+            )
         if len(y):
             yield str(user), values.astype(np.float64), y

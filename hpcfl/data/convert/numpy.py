@@ -11,9 +11,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from hpcfl.data.convert._dense import Block, block_rows, dense_plan
+from hpcfl.data.convert._dense import Block, block_rows, dense_draft
 from hpcfl.data.convert._options import Options
-from hpcfl.data.writer import Plan
+from hpcfl.data.writer import Draft
 from hpcfl.errors import DataError, UsageError
 
 X = ("x", "X", "data")
@@ -59,16 +59,16 @@ def matches(path: Path, options: Options) -> bool:
     return path.suffix in (".npy", ".npz")
 
 
-def plan(path: Path, options: Options) -> Plan:
+def draft(path: Path, options: Options) -> Draft:
     """Read `path` once; ``--label`` is a column of an ``.npy``, or the name of an array of an ``.npz``."""
-    return _plan_npy(path, options) if path.suffix == ".npy" else _plan_npz(path, options)
+    return _draft_npy(path, options) if path.suffix == ".npy" else _draft_npz(path, options)
 
 
-def _plan_npy(path: Path, options: Options) -> Plan:
+def _draft_npy(path: Path, options: Options) -> Draft:
     x = _stored(path, "")
     rows = block_rows(x.shape, x.dtype.itemsize)
     if options.label in ("", "none"):
-        return dense_plan(path, options, lambda: (Block(b) for b in x.blocks(rows)), {})
+        return dense_draft(path, options, lambda: (Block(b) for b in x.blocks(rows)), {})
     width = x.shape[1] if len(x.shape) == 2 else 0
     if not options.label.removeprefix("-").isdigit() or not -width <= int(options.label) < width:
         raise UsageError(f"--label {options.label}: {path} has shape {x.shape}; give the position of a column, or none")
@@ -77,23 +77,25 @@ def _plan_npy(path: Path, options: Options) -> Plan:
     def blocks() -> Iterator[Block]:
         return (Block(np.delete(b, j, axis=1), b[:, j]) for b in x.blocks(rows))
 
-    return dense_plan(path, options, blocks, {})
+    return dense_draft(path, options, blocks, {})
 
 
-def _plan_npz(path: Path, options: Options) -> Plan:
+def _draft_npz(path: Path, options: Options) -> Draft:
     there = _members(path)
     x = _stored(path, _pick(path, there, X, ""))
     rows = block_rows(x.shape, x.dtype.itemsize)
     if options.label == "none":
-        return dense_plan(path, options, lambda: (Block(b) for b in x.blocks(rows)), {})
+        return dense_draft(path, options, lambda: (Block(b) for b in x.blocks(rows)), {})
     y = _stored(path, _pick(path, there, Y, options.label))
     if y.shape not in (x.shape[:1], (*x.shape[:1], 1)) or y.dtype.kind not in "fuibUS":
-        raise DataError(f"{path}: '{y.member}' is {y.dtype} {y.shape} for {x.shape[0]} rows; one label per row is needed")
+        raise DataError(
+            f"{path}: '{y.member}' is {y.dtype} {y.shape} for {x.shape[0]} rows; one label per row is needed"
+        )
 
     def blocks() -> Iterator[Block]:
         return (Block(a, b.reshape(-1)) for a, b in zip(x.blocks(rows), y.blocks(rows), strict=True))
 
-    return dense_plan(path, options, blocks, {})
+    return dense_draft(path, options, blocks, {})
 
 
 def _pick(path: Path, there: list[str], usual: tuple[str, ...], wanted: str) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from hpcfl.data.convert._numbers import Numbers, floats, is_missing, number
 from hpcfl.data.convert._options import Options
 from hpcfl.data.convert._text import Text, open_text
-from hpcfl.data.writer import Plan
+from hpcfl.data.writer import Draft
 from hpcfl.errors import DataError
 
 ROWS = 1 << 13
@@ -62,7 +62,7 @@ def matches(path: Path, options: Options) -> bool:
     return options.task == "ratings"
 
 
-def plan(path: Path, options: Options) -> Plan:
+def draft(path: Path, options: Options) -> Draft:
     """Read `path` once: ids, dtypes, and the pairs that are rated more than once."""
     text = open_text(path)
     where = columns(text)
@@ -77,7 +77,7 @@ def plan(path: Path, options: Options) -> Plan:
         raise DataError(f"{path}: no ratings")
     keys = np.frombuffer(pairs, np.uint64)
     keys.sort()
-    return _plan(text, where, (users, items), numbers.dtype(), keys)
+    return _draft(text, where, (users, items), numbers.dtype(), keys)
 
 
 def columns(text: Text) -> dict[str, int]:
@@ -106,7 +106,9 @@ def _check(
 
     for field in ("user", "item"):
         refuse(field, lambda cell: not cell.strip(), "is no id; fill it in, or remove the row")
-    refuse("rating", lambda cell: is_missing(cell) or number(cell) is None, "is no rating; fill it in, or remove the row")
+    refuse(
+        "rating", lambda cell: is_missing(cell) or number(cell) is None, "is no rating; fill it in, or remove the row"
+    )
     values = floats(cells[where["rating"]])
     assert values is not None
     numbers.update(values[:, None], lambda i, _: f"{text.path}, line {ends[i]}")
@@ -123,9 +125,13 @@ def _pairs(
     return (user << np.uint64(32)) | item
 
 
-def _plan(
-    text: Text, where: dict[str, int], seen: tuple[dict[str, int], dict[str, int]], dtype: np.dtype[Any], keys: np.ndarray
-) -> Plan:
+def _draft(
+    text: Text,
+    where: dict[str, int],
+    seen: tuple[dict[str, int], dict[str, int]],
+    dtype: np.dtype[Any],
+    keys: np.ndarray,
+) -> Draft:
     again = np.flatnonzero(keys[1:] == keys[:-1])
     twice, extra = np.unique(keys[again], return_counts=True)
     users, items = (Ids.sort(ids) for ids in seen)
@@ -155,7 +161,7 @@ def _plan(
             yield {name: values[keep] for name, values in out.items()}
 
     notes = (f"pairs rated more than once: {len(again)} earlier ratings dropped, the last one kept",)
-    return Plan(shapes, attrs, blocks, notes if len(again) else ())
+    return Draft(shapes, attrs, blocks, notes if len(again) else ())
 
 
 def _last(pair: np.ndarray, twice: np.ndarray, left: np.ndarray) -> np.ndarray:

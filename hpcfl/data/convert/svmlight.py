@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from hpcfl.data.convert._labels import Coding, Labels
 from hpcfl.data.convert._numbers import Numbers
 from hpcfl.data.convert._options import Options
 from hpcfl.data.convert._text import lines
-from hpcfl.data.writer import Plan
+from hpcfl.data.writer import Draft
 from hpcfl.errors import DataError, UsageError
 
 ROW = re.compile(r"[^\s:,;]+(\s+qid:\d+)?(?P<pairs>(\s+\d+:\S+)*)\s*(#.*)?")
@@ -43,7 +43,7 @@ def matches(path: Path, options: Options) -> bool:
     return all(rows) and any(row["pairs"] for row in rows if row)
 
 
-def plan(path: Path, options: Options) -> Plan:
+def draft(path: Path, options: Options) -> Draft:
     """Read `path` once: rows, stored values, the largest index, labels.
 
     Indices count from 1, or from 0 if one of them is 0.
@@ -66,13 +66,13 @@ def plan(path: Path, options: Options) -> Plan:
     if not rows:
         raise DataError(f"{path}: no rows")
     coding = labels.finish() if options.label != "none" else None
-    return _plan(path, (rows, stored, high + 1 - low), low, numbers, coding)
+    return _draft(path, (rows, stored, high + 1 - low), low, numbers, coding)
 
 
-def _plan(path: Path, size: tuple[int, int, int], base: int, numbers: Numbers, coding: Coding | None) -> Plan:
+def _draft(path: Path, size: tuple[int, int, int], base: int, numbers: Numbers, coding: Coding | None) -> Draft:
     rows, stored, features = size
     dtype = numbers.dtype()
-    columns = {
+    columns: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {
         "x/data": ((stored,), dtype),
         "x/indices": ((stored,), np.dtype(np.int32)),
         "x/indptr": ((rows + 1,), np.dtype(np.int64)),
@@ -91,7 +91,7 @@ def _plan(path: Path, size: tuple[int, int, int], base: int, numbers: Numbers, c
             end = int(ends[-1])
 
     attrs = {"features": features, **(coding.attrs() if coding else {})}
-    return Plan(columns, attrs, blocks, (f"indices count from {base}",))
+    return Draft(columns, attrs, blocks, (f"indices count from {base}",))
 
 
 def _blocks(path: Path) -> Iterator[Rows]:
@@ -128,7 +128,7 @@ def _parse(path: Path, n: int, line: str) -> tuple[str, list[int], list[float]]:
         values = [float(value) for _, _, value in pairs]
     except ValueError as error:
         raise DataError(f"{path}, line {n}: {error}; 'label index:value ...' is needed") from None
-    if any(a >= b for a, b in zip(indices, indices[1:], strict=False)) or (indices and indices[0] < 0):
+    if any(a >= b for a, b in pairwise(indices)) or (indices and indices[0] < 0):
         raise DataError(f"{path}, line {n}: indices must rise from one pair to the next, from 0 or 1")
     if indices and indices[-1] >= 2**31:
         raise DataError(f"{path}, line {n}: index {indices[-1]} is beyond 2**31 - 1")
