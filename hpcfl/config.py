@@ -173,7 +173,8 @@ def dump(job: Job) -> dict[str, Any]:
 
 def _sections(table: dict[str, Any]) -> dict[str, Any]:
     """Add the sections that are absent, so that their parts get their defaults."""
-    federated = table.get("train", {}).get("mode") == "federated"
+    train = table.get("train", {})
+    federated = isinstance(train, dict) and train.get("mode") == "federated"
     names = [f.name for f in schema.fields(Job) if f.default_factory is not MISSING]
     return {name: {} for name in names if federated or name != "federated"} | table
 

@@ -31,7 +31,8 @@ def load_file(path: str) -> type[Any]:
     if not Path(path).is_file():
         raise UsageError(f"file = '{path}': no such file; give a path from where hpcfl is started")
     spec = importlib.util.spec_from_file_location(f"hpcfl_user_{Path(path).stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

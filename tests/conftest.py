@@ -10,7 +10,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("hpcfl", deadline=None)  # the first call of a kernel compiles it
+hypothesis.settings.load_profile("hpcfl")
 
 BIN = Path(sys.executable).parent
 PREAMBLE = "import faulthandler; faulthandler.dump_traceback_later({limit}, exit=True)\n"

@@ -1,0 +1,1 @@
+"""Aggregators: many client updates -> one."""

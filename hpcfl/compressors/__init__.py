@@ -1,0 +1,1 @@
+"""Compressors: vector -> smaller message -> vector."""

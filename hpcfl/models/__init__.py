@@ -1,0 +1,1 @@
+"""Models: a layout and the kernels that give its loss and gradient."""

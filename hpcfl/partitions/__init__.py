@@ -1,0 +1,1 @@
+"""Partitions: which rows each client holds."""

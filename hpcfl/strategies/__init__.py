@@ -1,0 +1,1 @@
+"""Strategies: what a client is told, what it sends, what the server does with the mean."""
