@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "hpcfl"
 LAYERS = [
-    {"errors", "layout", "seeding"},
+    {"errors", "layout", "seeding", "machine"},
     {"registry"},
     {"schema"},
     {"config"},

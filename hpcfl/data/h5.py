@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -51,26 +52,51 @@ def atomic(path: str | Path) -> Iterator[h5py.File]:
 
 
 def write_atomic(path: str | Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> None:
-    """Write `arrays` and `attrs` to `path` at once (`atomic`)."""
-    with atomic(path) as file:
+    """Write `arrays` and `attrs` to `path`: a new file, fsync, rename, fsync of the folder.
+
+    Attributes that are no number or text are stored as JSON.
+    """
+    put(path, image(arrays, attrs))
+
+
+def image(arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> bytes:
+    """Return the bytes of the HDF5 file that holds `arrays` and `attrs`.
+
+    They are made in memory: HDF5 itself does not survive a full disk well.
+    """
+    with h5py.File("image", "w", driver="core", backing_store=False, libver="v110") as file:
         for name, array in arrays.items():
             file.create_dataset(name, data=array)
-        put_attrs(file, attrs)
+        for name, value in attrs.items():
+            plain = isinstance(value, str | int | float)
+            file.attrs[name] = value if plain else json.dumps(value)
+        file.flush()
+        return bytes(file.id.get_file_image())
 
 
-def put_attrs(file: h5py.File, attrs: Mapping[str, Any]) -> None:
-    """Set the root attributes; those that are no number or text are stored as JSON."""
-    for name, value in attrs.items():
-        plain = isinstance(value, str | int | float)
-        file.attrs[name] = value if plain else json.dumps(value)
+def put(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path` so that the whole of it is there after a crash, or the file before it."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        sync(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync(path.parent)
 
 
 def read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the arrays and the attributes of a file that `write_atomic` wrote."""
-    arrays: dict[str, np.ndarray] = {}
     with open_read(path) as file:
-        file.visititems(lambda name, item: _take(arrays, name, item))
-        return arrays, dict(file.attrs)
+        return _everything(file)
+
+
+def parse(data: bytes) -> dict[str, np.ndarray]:
+    """Return the arrays of the HDF5 file whose bytes are `data`."""
+    with h5py.File(io.BytesIO(data), "r") as file:
+        return _everything(file)[0]
 
 
 def sync(path: Path) -> None:
@@ -80,6 +106,12 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _everything(file: h5py.File) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    arrays: dict[str, np.ndarray] = {}
+    file.visititems(lambda name, item: _take(arrays, name, item))
+    return arrays, dict(file.attrs)
 
 
 def _take(arrays: dict[str, np.ndarray], name: str, item: Any) -> None:
