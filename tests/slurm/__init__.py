@@ -1,0 +1,1 @@
+"""SLURM: what its variables mean, and its scripts run for real."""
