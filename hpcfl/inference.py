@@ -148,7 +148,8 @@ def refuse_not_finite(x: np.ndarray | CSR, table: Table, start: int) -> None:
     """Raise DataError naming the first value of `x`, rows from `start` on, that is not finite."""
     bad = checks.not_finite(x)
     if bad.any():
-        raise DataError(checks.name_bad(table, x, bad, start))
+        found = checks.name_bad(table, x, bad, start).partition(";")[0]
+        raise DataError(f"{found}; mend it or take the row out, since every row of the file gets a prediction")
 
 
 def read_labelled(

@@ -85,7 +85,7 @@ def plain(result: dict[str, Any]) -> dict[str, Any]:
 
 def table_of(result: dict[str, Any], classes: tuple[str, ...]) -> str:
     """Return the metrics, and the confusion matrix of a few classes, as aligned text."""
-    lines = [f"{name:18} {value:.6g}" for name, value in result.items() if isinstance(value, float)]
+    lines = [f"{name:18} {value:#.6g}" for name, value in result.items() if isinstance(value, float)]
     if 0 < len(classes) <= SHOWN:
         cells = [[f"{v:g}" for v in row] for row in result["confusion"]]
         width = max(len(text) for row in [list(classes), *cells] for text in row)
