@@ -1,0 +1,84 @@
+"""Half a step of alternating least squares: every row's factors from the other side's.
+
+Ratings are compressed rows: row u has entries ``indptr[u]:indptr[u + 1]`` of `index` (rows of
+the other side, int32) and `rating`. Factors are (n, k + 1): k factors, and the bias last. The
+result of a row depends on its own ratings and their order alone, hence on no rank.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hpcfl.kernels.flags import jit
+from hpcfl.kernels.gram import BLOCK, add_gram
+from hpcfl.kernels.posdef import solve
+
+
+@jit
+def explicit(indptr, index, rating, other, hyper, work, system, out):
+    """Solve all rows for observed ratings (Zhou, Wilkinson, Schreiber, Pan 2008), biases included.
+
+    Row u minimizes ``sum_i (r - mean - bias_i - bias_u - p_u . q_i)^2 + reg |(p_u, bias_u)|^2`` over
+    its factors and its bias at once, reg times its number of ratings if scaled by counts.
+
+    Parameters
+    ----------
+    indptr : (n + 1,) int64
+    index : (m,) int32
+    rating : (m,) float
+    other : (n_other, k + 1) float
+    hyper : (4,) float64
+        Regularization, whether scaled by counts, whether there are biases, mean.
+    work : (BLOCK + k + 2, k) float, system : (p, p + 1) float
+        Scratch; p is k + 1 rounded up to `posdef.PANEL`.
+    out : (n, k + 1) float
+        Output; zeros for a row without ratings.
+    """
+    k, p = work.shape[1], system.shape[0]
+    block, gram, sums = work[:BLOCK], work[BLOCK : BLOCK + k], work[BLOCK + k :]
+    x = np.empty(p, out.dtype)
+    for u in range(indptr.size - 1):
+        count = indptr[u + 1] - indptr[u]
+        if count == 0:
+            out[u] = 0
+            continue
+        system[:] = 0
+        sums[:] = 0
+        rest = out.dtype.type(0)
+        for start in range(indptr[u], indptr[u + 1], BLOCK):
+            stop = min(start + BLOCK, indptr[u + 1])
+            rest += _gather(index[start:stop], rating[start:stop], other, hyper[3], block, sums)
+            add_gram(block, stop - start, gram, system)
+        system[:k, p] = sums[1]
+        if hyper[2]:
+            system[:k, k] = sums[0]
+            system[k, k], system[k, p] = count, rest
+        _regularize(system, k + int(hyper[2]), hyper[0] * count if hyper[1] else hyper[0])
+        solve(system, x)
+        out[u] = x[: k + 1]
+
+
+@jit
+def _gather(index, rating, other, mean, block, sums):
+    """Copy the factors of `index` into `block`; add up them, and them times what is left of the ratings."""
+    k = block.shape[1]
+    total = block.dtype.type(0)
+    for t in range(index.size):
+        row, to = other[index[t]], block[t]
+        e = block.dtype.type(rating[t] - mean - row[k])
+        total += e
+        for j in range(k):
+            f = row[j]
+            to[j] = f
+            sums[0, j] += f
+            sums[1, j] += e * f
+    return total
+
+
+@jit
+def _regularize(system, used, reg):
+    """Add `reg` to the diagonal; variables past `used` are tied to zero."""
+    for i in range(used):
+        system[i, i] += reg
+    for i in range(used, system.shape[0]):
+        system[i, i] = 1

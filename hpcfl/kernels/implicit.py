@@ -1,0 +1,127 @@
+"""Half a step of implicit alternating least squares: preferences 1, confidences from counts.
+
+Row u minimizes, over all items i, ``sum c_ui (p_ui - p_u . q_i)^2 + reg |p_u|^2`` with p = 1 and
+c = 1 + alpha r where there is a rating, p = 0 and c = 1 elsewhere (Hu, Koren, Volinsky 2008). The
+part of the items without a rating is in the Gram matrix of all items. Layouts as in `als`; the
+bias column of the factors is zero.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hpcfl.kernels.flags import jit
+from hpcfl.kernels.gram import BLOCK, add_gram
+from hpcfl.kernels.posdef import solve
+
+
+@jit
+def cholesky(indptr, index, rating, other, full, hyper, work, system, out):
+    """Solve all rows exactly.
+
+    Parameters
+    ----------
+    indptr, index, rating, other, work, system, out
+        As in `als.explicit`; ratings are >= 0.
+    full : (k, k) float
+        Gram matrix of the other side's factors.
+    hyper : (4,) float64
+        Regularization, whether scaled by counts, alpha, CG steps.
+    """
+    k, p = work.shape[1], system.shape[0]
+    block, gram, sums = work[:BLOCK], work[BLOCK : BLOCK + k], work[BLOCK + k :]
+    x = np.empty(p, out.dtype)
+    for u in range(indptr.size - 1):
+        count = indptr[u + 1] - indptr[u]
+        if count == 0:
+            out[u] = 0
+            continue
+        system[:] = 0
+        sums[:] = 0
+        for start in range(indptr[u], indptr[u + 1], BLOCK):
+            stop = min(start + BLOCK, indptr[u + 1])
+            _gather(index[start:stop], rating[start:stop], other, hyper[2], block, sums)
+            add_gram(block, stop - start, gram, system)
+        for i in range(k):
+            for j in range(i, k):
+                system[i, j] += full[i, j]
+            system[i, i] += hyper[0] * count if hyper[1] else hyper[0]
+            system[i, p] = sums[1, i]
+        for i in range(k, p):
+            system[i, i] = 1
+        solve(system, x)
+        out[u] = x[: k + 1]
+
+
+@jit
+def _gather(index, rating, other, alpha, block, sums):
+    """Copy factors, each times the root of its confidence above 1, and add them times confidence."""
+    k = block.shape[1]
+    for t in range(index.size):
+        row, to = other[index[t]], block[t]
+        extra = block.dtype.type(alpha * rating[t])
+        root, confidence = extra**0.5, 1 + extra
+        for j in range(k):
+            to[j] = root * row[j]
+            sums[1, j] += confidence * row[j]
+
+
+@jit
+def conjugate(indptr, index, rating, other, full, hyper, out):
+    """Improve all rows by a few steps of conjugate gradients (Takacs, Pilaszy, Tikk 2011).
+
+    Parameters
+    ----------
+    indptr, index, rating, other, full, hyper
+        As in `cholesky`.
+    out : (n, k + 1) float
+        In: where to start; output: the rows after hyper[3] steps.
+    """
+    k = full.shape[0]
+    r, d, ad = np.empty(k, out.dtype), np.empty(k, out.dtype), np.empty(k, out.dtype)
+    for u in range(indptr.size - 1):
+        a, b = indptr[u], indptr[u + 1]
+        if a == b:
+            out[u] = 0
+            continue
+        x = out[u]
+        reg = out.dtype.type(hyper[0] * (b - a) if hyper[1] else hyper[0])
+        _apply(index[a:b], rating[a:b], other, full, hyper[2], reg, x, 1, r)
+        for j in range(k):
+            r[j] = -r[j]
+            d[j] = r[j]
+        size = _dot(r, r)
+        for _ in range(int(hyper[3])):
+            if size < 1e-20:
+                break
+            _apply(index[a:b], rating[a:b], other, full, hyper[2], reg, d, 0, ad)
+            step = size / _dot(d, ad)
+            for j in range(k):
+                x[j] += step * d[j]
+                r[j] -= step * ad[j]
+            new = _dot(r, r)
+            for j in range(k):
+                d[j] = r[j] + new / size * d[j]
+            size = new
+
+
+@jit
+def _apply(index, rating, other, full, alpha, reg, v, target, out):
+    """Write A v - target * b into `out`, where A x = b is the row's system."""
+    k = out.size
+    for i in range(k):
+        out[i] = reg * v[i] + _dot(full[i], v)
+    for t in range(index.size):
+        row = other[index[t]]
+        extra = out.dtype.type(alpha * rating[t])
+        weight = extra * _dot(row[:k], v) - target * (1 + extra)
+        for j in range(k):
+            out[j] += weight * row[j]
+
+
+@jit
+def _dot(a, b):
+    s = a.dtype.type(0)
+    for j in range(a.size):
+        s += a[j] * b[j]
+    return s
