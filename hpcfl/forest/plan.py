@@ -1,0 +1,56 @@
+"""What every way of growing needs to know of the forest: keys of the trees, kernel arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcfl import seeding
+from hpcfl.forest.target import Target
+
+ANY = -1.0  # any split of an impure node is good enough
+SOME = 1e-10  # least relative gain: above rounding, so that constant targets are not split
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How trees are grown.
+
+    Attributes
+    ----------
+    seed : int
+    depth : int
+        Levels of splits; 0 is no limit.
+    features : int
+        Features tried at a node.
+    leaf : int
+        Rows of a leaf at least.
+    bootstrap, random_cuts : bool
+        Whether rows are drawn with replacement; whether thresholds are drawn (ExtraTrees).
+    """
+
+    seed: int
+    depth: int
+    features: int
+    leaf: int
+    bootstrap: bool
+    random_cuts: bool
+
+    def key(self, tree: int) -> np.uint64:
+        """Return the key of a tree's root, from which all its draws follow."""
+        return seeding.key(self.seed, "tree", tree)
+
+    def bag(self, tree: int) -> np.uint64:
+        """Return the key of a tree's bootstrap."""
+        return seeding.key(self.seed, "bag", tree)
+
+    def spec(self, target: Target, level: int = 0) -> np.ndarray:
+        """Return the kernels' whole numbers for a node at `level`, int64 (5,)."""
+        left = self.depth - level if self.depth else -1
+        return np.array([target.classes, target.shift, left, self.features, self.random_cuts], np.int64)
+
+    def limits(self, target: Target) -> np.ndarray:
+        """Return the kernels' real numbers, float64 (5,)."""
+        need = self.leaf * target.weight if self.leaf > 1 else 1
+        return np.array([0.0, ANY if target.classes > 1 else SOME, -np.inf, need, 0.0])

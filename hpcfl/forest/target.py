@@ -1,0 +1,74 @@
+"""What a row adds to a histogram: targets and weights as whole numbers, scaled alike on every rank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, inf, log2
+
+import numpy as np
+
+from hpcfl.comm.communicator import Comm
+from hpcfl.errors import DataError
+
+STEPS = 1 << 8  # steps of the largest weight when weights are not all one
+
+
+@dataclass(frozen=True)
+class Target:
+    """The rows' stats (see kernels/forest_grow.py) and how to read sums of them.
+
+    Attributes
+    ----------
+    unit : (n,) int64
+        What each row adds when drawn once.
+    classes : int
+        Number of classes, 1 for values.
+    shift : int
+        Where the packed sums meet.
+    weight : int
+        What a row of the largest weight adds to h.
+    center, scale : float
+        A value is ``center + scale * g / h``.
+    """
+
+    unit: np.ndarray
+    classes: int
+    shift: int = 32
+    weight: int = 1
+    center: float = 0.0
+    scale: float = 1.0
+
+
+def of_classes(label: np.ndarray, weight: np.ndarray, classes: int, comm: Comm) -> Target:
+    """Return the target of a classification (collective).
+
+    Parameters
+    ----------
+    label, weight : (n,)
+        Class (a whole number) and weight of each row of this rank.
+    """
+    h, steps = whole_weights(weight, comm)
+    label = label.astype(np.int64)
+    if classes < 3:
+        return Target((label * h << 32) + h, 2, 32, steps)
+    return Target((label << 32) + h, classes, 32, steps)
+
+
+def of_values(y: np.ndarray, weight: np.ndarray, rows: int, comm: Comm) -> Target:
+    """Return the target of a regression over `rows` rows of all ranks (collective)."""
+    high, low = comm.max(float(y.max(initial=-inf)), "range"), -comm.max(float((-y).max(initial=-inf)), "range")
+    center, reach = (high + low) / 2, max((high - low) / 2, 1e-300)
+    h, steps = whole_weights(weight, comm)
+    h_bits = ceil(log2(1.5 * rows + 64)) + ceil(log2(steps))
+    g_bits = 62 - 2 * h_bits
+    if g_bits < 6:
+        raise DataError(f"{rows} rows are too many for a regression forest with weights; leave the weights out")
+    g = np.rint((y.astype(np.float64) - center) / reach * 2.0**g_bits).astype(np.int64)
+    return Target((g * h << h_bits) + h, 1, h_bits, steps, center, reach / 2.0**g_bits)
+
+
+def whole_weights(weight: np.ndarray, comm: Comm) -> tuple[np.ndarray, int]:
+    """Return the weights as whole numbers of at least 1, and the largest (collective)."""
+    high, low = comm.max(float(weight.max(initial=0)), "range"), -comm.max(float((-weight).max(initial=-inf)), "range")
+    steps = 1 if high == low else STEPS
+    return np.maximum(np.rint(weight.astype(np.float64) / high * steps).astype(np.int64), 1), steps
