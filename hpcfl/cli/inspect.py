@@ -9,7 +9,7 @@ from typing import Any
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="dataset files, globs, or sample:NAME")
-    parser.add_argument("--json", action="store_true", help="print one JSON object: file -> what it holds")
+    parser.add_argument("--json", action="store_true", help="print one JSON object (of several files: path -> object)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -19,11 +19,11 @@ def run(args: argparse.Namespace) -> int:
     from hpcfl.data.describe import describe
     from hpcfl.data.table import expand
 
+    found = {path: describe(path) for path in expand(tuple(args.files))}
     if args.json:
-        print(json.dumps({path: describe(path) for path in expand(tuple(args.files))}, indent=1))
-        return 0
-    for path in expand(tuple(args.files)):
-        print("\n".join(lines(describe(path))))
+        print(json.dumps(found if len(found) > 1 else next(iter(found.values())), indent=1))
+    else:
+        print("\n".join(line for about in found.values() for line in lines(about)))
     return 0
 
 
@@ -38,7 +38,7 @@ def lines(about: dict[str, Any]) -> list[str]:
         elif name == "attributes":
             out += [f"  attribute {n}: {_short(v)}" for n, v in value.items()]
         elif isinstance(value, dict):
-            out.append(f"  {name}: " + _short(", ".join(f"{n} {_number(v)}" for n, v in value.items()), 1000))
+            out.append(f"  {name}: " + _short(", ".join(f"{n}: {_number(v)}" for n, v in value.items()), 1000))
         elif name != "file":
             out.append(f"  {name.replace('_', ' ')}: {_number(value)}")
     return out

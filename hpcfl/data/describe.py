@@ -31,7 +31,7 @@ def describe(path: str) -> dict[str, Any]:
         If the file is missing, damaged, or its datasets do not fit each other.
     """
     with open_read(path) as file:
-        out = {"file": path, "datasets": _datasets(file), "attributes": _plain(attributes(file))}
+        out: dict[str, Any] = {"file": path, "datasets": _datasets(file), "attributes": _plain(attributes(file))}
         known = "x" in file or all(name in file for name in RATINGS)
     if not known:
         return out
@@ -68,7 +68,7 @@ def _labels(table: Table) -> dict[str, Any]:
         else:
             low, high, total = min(low, float(y.min())), max(high, float(y.max())), total + float(y.sum())
     if table.task != "classification":
-        return {"target": {"min": low, "max": high, "mean": total / max(table.rows, 1)}}
+        return {"target": _range(low, high, total / max(table.rows, 1))}
     if not table.classes:
         return {"classes": {str(v): counts[v] for v in sorted(counts)[:LABELS]}}
     known = {name: counts.pop(i, 0) for i, name in enumerate(table.classes)}
@@ -113,7 +113,12 @@ def _ratings(table: Table, attrs: dict[str, Any]) -> dict[str, Any]:
     users, items = int(attrs.get("users", tops["user"] + 1)), int(attrs.get("items", tops["item"] + 1))
     mean = total / max(table.rows - bad, 1)
     out = {"users": users, "items": items, "ratings": table.rows, "density": table.rows / max(users * items, 1)}
-    return {**out, "rating": {"min": low, "max": high, "mean": mean}, "missing": {"not_finite": bad}}
+    return {**out, "rating": _range(low, high, mean), "missing": {"not_finite": bad}}
+
+
+def _range(low: float, high: float, mean: float) -> dict[str, float | None]:
+    """Return the three, None (which JSON knows) for what is not finite."""
+    return {n: v if np.isfinite(v) else None for n, v in (("min", low), ("max", high), ("mean", mean))}
 
 
 def _datasets(file: h5py.File) -> dict[str, Any]:

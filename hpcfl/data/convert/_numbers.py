@@ -117,12 +117,16 @@ def floats(cells: Sequence[str]) -> np.ndarray | None:
 
 
 def _differs(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return where `values` would change in `dtype`."""
+    """Return where `values` would change in `dtype` (whole numbers: where they might)."""
     if values.dtype == dtype:
         return np.zeros((1, 1), bool)
-    with np.errstate(invalid="ignore", over="ignore"):
-        differs = np.asarray(values.astype(dtype).astype(values.dtype) != values)
-    return np.asarray(differs & (values == values)) if dtype.kind == "f" else differs
+    if dtype.kind != "f":
+        return np.asarray((values < 0) | (values > np.iinfo(dtype).max) | (values != np.floor(values)))
+    if values.dtype.kind != "f":
+        limit = 2 ** (np.finfo(dtype).nmant + 1)
+        return np.asarray((values > limit) | (values < -limit))
+    with np.errstate(over="ignore"):
+        return np.asarray((values.astype(dtype) != values) & (values == values))
 
 
 def _lost(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:

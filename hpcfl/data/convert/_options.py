@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from hpcfl.errors import UsageError
 
 TASKS = ("classification", "regression", "ratings")
 DTYPES = ("float32", "float64", "float16", "uint8")
@@ -28,3 +31,16 @@ class Options:
     task: str = ""
     dtype: str = ""
     missing: str = "refuse"
+
+    def refuse_label(self, path: Path) -> None:
+        """Refuse a label column for a format that says itself what the labels are.
+
+        Raises
+        ------
+        UsageError
+            If ``label`` is anything but "" or ``"none"``.
+        """
+        if self.label not in ("", "none"):
+            raise UsageError(
+                f"--label {self.label}: {path} says itself what its labels are; leave it out, or --label none"
+            )

@@ -17,6 +17,7 @@ from hpcfl.errors import DataError
 
 DELIMITERS = ("\t", "::", ",", ";", "|", " ")
 SAMPLE = 20
+SIZE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Text:
     header: bool
 
     def blocks(self, rows: int) -> Iterator[tuple[list[int], list[list[str]]]]:
-        """Yield up to `rows` rows at a time, and the line where each one ends (from 1).
+        """Yield up to `rows` rows (or 4 MiB of text) at a time, and the line where each one ends (from 1).
 
         Raises
         ------
@@ -49,7 +50,7 @@ class Text:
         reader = csv_rows(lines(self.path), self.delimiter, self.path)
         if self.header:
             next(reader)
-        while block := list(islice(reader, rows)):
+        while block := list(_some(reader, rows)):
             for line, row in block:
                 if len(row) != len(self.names):
                     raise DataError(
@@ -105,16 +106,33 @@ def csv_rows(source: Iterator[str], delimiter: str, path: Path) -> Iterator[tupl
         raise DataError(f"{path}, line {reader.line_num}: {error}; is a quote left open?") from None
 
 
+def _some(reader: Iterator[tuple[int, list[str]]], rows: int) -> Iterator[tuple[int, list[str]]]:
+    size = 0
+    for line, row in islice(reader, rows):
+        yield line, row
+        size += sum(map(len, row))
+        if size > SIZE:
+            return
+
+
 def _delimiter(sample: list[str], path: Path) -> str:
     """Return the first delimiter that cuts all rows alike, else the one that cuts the first row most."""
     first = {}
     for delimiter in DELIMITERS:
-        widths = [len(row) for _, row in csv_rows(iter(sample), delimiter, path)]
+        widths = _widths(sample, delimiter, path)
         whole = widths[:-1] if len(sample) == SAMPLE else widths
         if whole and whole[0] > 1 and len(set(whole)) == 1:
             return delimiter
         first[delimiter] = widths[0] if widths and delimiter != " " else 0
     return max(first, key=lambda d: first[d]) if max(first.values()) > 1 else ","
+
+
+def _widths(sample: list[str], delimiter: str, path: Path) -> list[int]:
+    """Return the fields of each row; none if a field is too long, as a wide row is to the wrong delimiter."""
+    try:
+        return [len(row) for _, row in csv_rows(iter(sample), delimiter, path)]
+    except DataError:
+        return []
 
 
 def _has_header(rows: list[list[str]]) -> bool:

@@ -21,7 +21,7 @@ TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: 
 
 def matches(path: Path, options: Options) -> bool:
     """Return whether the file starts as an IDX file does: two zero bytes, a type, a count of dimensions."""
-    if not path.is_file():
+    if not path.is_file() or options.task == "ratings":
         return False
     try:
         with open_bytes(path) as file:

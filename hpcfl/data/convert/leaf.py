@@ -21,11 +21,12 @@ from hpcfl.errors import DataError
 
 def matches(path: Path, options: Options) -> bool:
     """Return whether `path` is a folder or ends with ``.json``."""
-    return path.is_dir() or path.suffix == ".json"
+    return (path.is_dir() or path.suffix == ".json") and options.task != "ratings"
 
 
 def draft(path: Path, options: Options) -> Draft:
     """Read all files once; clients are numbered as they come, their names stored as ``client_id``."""
+    options.refuse_label(path)
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
         raise DataError(f"{path}: no JSON file in this folder")

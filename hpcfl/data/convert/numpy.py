@@ -56,7 +56,7 @@ class Stored:
 
 def matches(path: Path, options: Options) -> bool:
     """Return whether the name ends with ``.npy`` or ``.npz``."""
-    return path.suffix in (".npy", ".npz")
+    return path.suffix in (".npy", ".npz") and options.task != "ratings"
 
 
 def draft(path: Path, options: Options) -> Draft:

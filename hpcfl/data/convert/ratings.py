@@ -64,6 +64,7 @@ def matches(path: Path, options: Options) -> bool:
 
 def draft(path: Path, options: Options) -> Draft:
     """Read `path` once: ids, dtypes, and the pairs that are rated more than once."""
+    options.refuse_label(path)
     text = open_text(path)
     where = columns(text)
     users: dict[str, int] = {}

@@ -48,6 +48,7 @@ def draft(path: Path, options: Options) -> Draft:
 
     Indices count from 1, or from 0 if one of them is 0.
     """
+    options.refuse_label(path)
     if options.dtype not in ("", "float32", "float64"):
         raise UsageError(f"--dtype {options.dtype}: sparse rows are float32 or float64")
     numbers, labels = Numbers(options, ["float32", "float64"]), Labels(options.task)
