@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 __all__ = ["rounds", "train"]
 
 
-def train(job: Any, comm: Any = None, overwrite: bool = False) -> dict[str, Any]:
+def train(job: Any, comm: Any = None, overwrite: bool = False, resume: str = "") -> dict[str, Any]:
     """Train a job and return its last record, test metrics included.
 
     Parameters
@@ -20,14 +20,16 @@ def train(job: Any, comm: Any = None, overwrite: bool = False) -> dict[str, Any]
         The ranks; all that the launcher started unless given.
     overwrite : bool
         Whether a run that is already in the run directory may be removed.
+    resume : {"", "must", "auto"}
+        Whether to go on from its newest checkpoint; "auto" starts anew if there is none.
     """
     record: dict[str, Any] = {}
-    for record in rounds(job, comm, overwrite):
+    for record in rounds(job, comm, overwrite, resume):
         pass
     return record
 
 
-def rounds(job: Any, comm: Any = None, overwrite: bool = False) -> Iterator[dict[str, Any]]:
+def rounds(job: Any, comm: Any = None, overwrite: bool = False, resume: str = "") -> Iterator[dict[str, Any]]:
     """Train a job step by step: one record an epoch, round or iteration; arguments as `train`."""
     from hpcfl import config
     from hpcfl.comm.communicator import wrap
@@ -36,4 +38,4 @@ def rounds(job: Any, comm: Any = None, overwrite: bool = False) -> Iterator[dict
     ranks = wrap(comm)
     with ranks.together("reading the job file"):
         resolved = config.load(job)
-    yield from records(resolved, ranks, overwrite)
+    yield from records(resolved, ranks, overwrite, resume)

@@ -11,6 +11,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the job file"
     )
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="must",
+        default="",
+        choices=["auto"],
+        help="go on from the newest whole checkpoint; `auto` starts anew if there is none",
+    )
     parser.add_argument("--overwrite", action="store_true", help="remove the run that is already in the run directory")
 
 
@@ -23,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     comm = world()
     with comm.together("reading the job file"):
         job = config.load(args.job, tuple(args.set))
-    record = train(job, comm, args.overwrite)
+    record = train(job, comm, args.overwrite, args.resume)
     if comm.rank == 0:
         report(job.output, record)
     return 0

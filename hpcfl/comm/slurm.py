@@ -42,10 +42,12 @@ def check(size: int, env: Mapping[str, str] = os.environ) -> None:
             if launcher == "srun"
             else "use the mpirun of the MPI that mpi4py loads ('hpcfl doctor' names it)"
         )
-        raise UsageError(
+        error = UsageError(
             f"{launcher} started {count} processes, but MPI sees 1 rank in each: they would train {count} copies "
             f"of the job; {cure}"
         )
+        error.speaker = env.get("SLURM_PROCID", "0") == "0"
+        raise error
 
 
 def seconds_left(env: Mapping[str, str] = os.environ) -> float:
@@ -73,6 +75,6 @@ def duration(text: str) -> float:
     days, _, clock = text.rpartition("-")
     try:
         parts = [int(part) for part in clock.split(":")]
-        return int(days or 0) * 86400.0 + sum(p * 60**i for i, p in enumerate(reversed(parts)))
+        return int(days or 0) * 86400.0 + float(sum(p * 60.0**i for i, p in enumerate(reversed(parts))))
     except ValueError:
         return inf

@@ -27,6 +27,13 @@ class Directory:
     comm : Comm
     replace : bool
         Whether the results of another run may be removed.
+    resume : bool
+        Whether the run that is there goes on; `begin` then says from where.
+
+    Attributes
+    ----------
+    records : int
+        Lines of the log so far.
 
     Raises
     ------
@@ -34,15 +41,26 @@ class Directory:
         The folder holds another run, or cannot be written (collective).
     """
 
-    def __init__(self, job: Job, comm: Comm, replace: bool = False) -> None:
+    def __init__(self, job: Job, comm: Comm, replace: bool = False, resume: bool = False) -> None:
         self.path, self.writer = Path(job.output), comm.rank == 0
+        self.records, self.table = 0, config.dump(job)
         with comm.together("preparing the run directory"):
             if self.writer:
-                self._prepare(replace)
-                (self.path / "job.toml").write_text(tomli_w.dumps(config.dump(job)))
+                self._prepare(replace, resume)
+            if not resume:
+                self.begin(0)
 
-    def _prepare(self, replace: bool) -> None:
-        if (self.path / "job.toml").exists():
+    def begin(self, records: int) -> None:
+        """Write the job file and cut the log back to its first `records` lines (local)."""
+        self.records = records
+        if self.writer:
+            (self.path / "job.toml").write_text(tomli_w.dumps(self.table))
+            log = self.path / "log.jsonl"
+            lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+            log.write_text("".join(lines[:records]))
+
+    def _prepare(self, replace: bool, resume: bool) -> None:
+        if (self.path / "job.toml").exists() and not resume:
             if not replace:
                 raise UsageError(
                     f"{self.path} holds another run: --resume goes on with it, --overwrite removes it, "
@@ -60,7 +78,8 @@ class Directory:
             raise UsageError(f"output = '{self.path}' cannot be written ({error.strerror}); set another one") from None
 
     def log(self, record: dict[str, Any]) -> None:
-        """Append a line to ``log.jsonl`` (rank 0)."""
+        """Append a line to ``log.jsonl`` (rank 0 writes it, all count it)."""
+        self.records += 1
         if self.writer:
             with (self.path / "log.jsonl").open("a") as file:
                 file.write(json.dumps(record) + "\n")

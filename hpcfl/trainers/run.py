@@ -8,21 +8,26 @@ import resource
 import sys
 from collections.abc import Iterator
 from importlib import metadata
+from math import inf
 from time import perf_counter
 from typing import Any
 
 from hpcfl import __version__, config, registry
 from hpcfl.callbacks.progress import Progress
+from hpcfl.comm import slurm
 from hpcfl.comm.communicator import Comm, library
+from hpcfl.comm.signals import StopFlag
+from hpcfl.comm.watchdog import watch
 from hpcfl.config import Job
 from hpcfl.errors import UsageError
 from hpcfl.trainers.directory import Directory
+from hpcfl.trainers.keeper import Keeper
 from hpcfl.trainers.outcome import Outcome
 
 MODES = ("synchronous", "federated", "forest", "factorization")
 
 
-def records(job: Job, comm: Comm, replace: bool = False) -> Iterator[dict[str, Any]]:
+def records(job: Job, comm: Comm, replace: bool = False, resume: str = "") -> Iterator[dict[str, Any]]:
     """Train, giving each record as it is made; the run directory is written beside (collective).
 
     Parameters
@@ -31,28 +36,35 @@ def records(job: Job, comm: Comm, replace: bool = False) -> Iterator[dict[str, A
     comm : Comm
     replace : bool
         Whether a run that is already in ``job.output`` may be removed.
+    resume : {"", "must", "auto"}
+        Whether to go on from its newest checkpoint; "auto" starts anew if there is none.
     """
     began = perf_counter()
+    slurm.check(comm.size)
     mode = job.train.mode
     with comm.together("reading the job file"):
         if mode not in MODES:
             raise UsageError(f"train.mode = '{mode}'{registry.nearest(mode, list(MODES))}")
         module = importlib.import_module(f"hpcfl.trainers.{mode}")
-    directory = Directory(job, comm, replace)
-    generator = module.epochs(job, comm)
+    directory = Directory(job, comm, replace, bool(resume))
     startup: float | None = None
-    while True:
-        try:
-            record = next(generator)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            break
-        if startup is None:
-            startup = perf_counter() - began - record.get("seconds", 0.0)
-        with comm.together("writing the log"):
-            directory.log(record)
-        yield record
+    limit = slurm.stop_after(job.train.time_limit) if comm.rank == 0 else inf
+    with StopFlag(limit) as stop, watch(comm, job.comm.timeout):
+        keeper = Keeper(job, comm, directory, stop, resume)
+        generator = module.epochs(job, comm, keeper)
+        while True:
+            try:
+                record = next(generator)
+            except StopIteration as end:
+                outcome: Outcome = end.value
+                break
+            if startup is None:
+                startup = perf_counter() - began - record.get("seconds", 0.0)
+            with comm.together("writing the log"):
+                directory.log(record)
+            yield record
     summary = {"mode": mode, "ranks": comm.size, **outcome.summary, "startup_seconds": startup or 0.0}
+    summary["checkpoints"] = {"written": keeper.written, "seconds": keeper.seconds}
     finish(job, outcome, summary, directory, comm)
 
 
@@ -75,10 +87,10 @@ def versions() -> dict[str, str]:
     return {"hpcfl": __version__, "python": sys.version.split()[0], "mpi": library(), **found}
 
 
-def train(job: Job, comm: Comm, replace: bool = False) -> dict[str, Any]:
+def train(job: Job, comm: Comm, replace: bool = False, resume: str = "") -> dict[str, Any]:
     """Train with a progress bar on rank 0 and return the last record (collective)."""
     record: dict[str, Any] = {}
     with Progress(job, comm.rank == 0) as progress:
-        for record in records(job, comm, replace):
+        for record in records(job, comm, replace, resume):
             progress.show(record)
     return record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -12,7 +13,7 @@ from hpcfl.config import Job
 from hpcfl.data.shard import Shards
 from hpcfl.errors import DivergedError
 from hpcfl.kernels import updates
-from hpcfl.trainers.gradients import ERROR, LOSS, TALLY, WEIGHT
+from hpcfl.trainers.gradients import ERROR, LOSS, STOP, TALLY, WEIGHT
 from hpcfl.trainers.objective import Objective
 
 
@@ -31,6 +32,8 @@ class Stepper:
         Steps made.
     rate : float
         Learning rate of the last step.
+    asked : bool
+        Whether a rank asked for a checkpoint or a stop with the last step's sums.
     """
 
     def __init__(self, job: Job, objective: Objective, shards: Shards, steps: int, comm: Comm) -> None:
@@ -41,7 +44,7 @@ class Stepper:
         self.size = self.w.size
         self.state = np.zeros((self.rule.slots, self.size), self.w.dtype)
         self.vector = np.zeros(self.size + TALLY, self.w.dtype)
-        self.t, self.rate = 0, 0.0
+        self.t, self.rate, self.asked = 0, 0.0, False
         self.sums = np.zeros(3)  # weight, loss and penalty of the epoch so far
 
     def warm(self, gradient: Any) -> None:
@@ -51,6 +54,15 @@ class Stepper:
         self._move(w, self.vector[: self.size], self.state.copy(), 0.0, 1)
         updates.norm(self.vector[: self.size])
         self.vector[:] = 0
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all that the next step depends on, equal on every rank: what a checkpoint holds."""
+        return {"w": self.w, "state": self.state, "sums": self.sums, "t": np.array(self.t), "rate": np.array(self.rate)}
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take over what `arrays` returned in another run."""
+        self.w[:], self.state[:], self.sums[:] = arrays["w"], arrays["state"], arrays["sums"]
+        self.t, self.rate = int(arrays["t"]), float(arrays["rate"])
 
     def step(self, failed: Exception | None = None) -> None:
         """Make one step with the sums in `vector`.
@@ -63,6 +75,7 @@ class Stepper:
             A rank failed in its local part (on all ranks alike).
         """
         tally = self.vector[self.size :]
+        self.asked = bool(tally[STOP] > 0)
         if tally[ERROR] > 0:
             with self.comm.together(f"computing the gradient of step {self.t + 1}"):
                 if failed:

@@ -10,15 +10,17 @@ from typing import Any
 from hpcfl.comm.communicator import Comm
 from hpcfl.config import Job
 from hpcfl.data import plan, shard
+from hpcfl.data.checkpoint import Loaded
 from hpcfl.trainers.evaluation import evaluate, scalars
 from hpcfl.trainers.gradients import sums
+from hpcfl.trainers.keeper import Keeper
 from hpcfl.trainers.objective import bind
 from hpcfl.trainers.order import Order
 from hpcfl.trainers.outcome import Outcome
 from hpcfl.trainers.stepper import Stepper
 
 
-def epochs(job: Job, comm: Comm) -> Generator[dict[str, Any], None, Outcome]:
+def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], None, Outcome]:
     """Train by synchronous SGD, one record an epoch (collective).
 
     Raises
@@ -34,18 +36,22 @@ def epochs(job: Job, comm: Comm) -> Generator[dict[str, Any], None, Outcome]:
     gradient = sums(objective, shards, stepper.vector, comm)
     with comm.node_first("compiling kernels"):
         stepper.warm(gradient)
-    w, seconds, record = stepper.w, 0.0, {}
-    for epoch in range(job.train.epochs):
-        rows = order.epoch(epoch)
-        start = perf_counter()
-        for step in range(order.steps):
-            gradient.add(w, rows.batch(step))
+    first, done = resume(keeper.load(shards.table.files), stepper)
+    w, seconds, trained = stepper.w, 0.0, 0.0
+    record: dict[str, Any] = {}
+    for epoch in range(first, job.train.epochs):
+        rows, last = order.epoch(epoch), epoch + 1 == job.train.epochs
+        start, before = perf_counter(), keeper.seconds
+        for step in range(done, order.steps):
+            gradient.add(w, rows.batch(step), keeper.asks(stepper.t + 1))
             stepper.step(gradient.error)
-        spent = perf_counter() - start
-        seconds += spent
+            if stepper.asked or (last and step + 1 == order.steps):
+                keeper.keep({"epoch": epoch, "step": step + 1}, stepper.arrays())
+        spent = perf_counter() - start - (keeper.seconds - before)
+        share, done = (order.steps - done) / order.steps, 0
+        trained, seconds = trained + share * shards.total, seconds + spent
         record = {"epoch": epoch + 1, "step": stepper.t, **stepper.epoch_means()}
-        record |= {"learning_rate": stepper.rate, "seconds": spent, "samples_per_second": shards.total / spent}
-        last = epoch + 1 == job.train.epochs
+        record |= {"learning_rate": stepper.rate, "seconds": spent, "samples_per_second": share * shards.total / spent}
         if shards.test_total and (last or (epoch + 1) % job.evaluate.every == 0):
             result = evaluate(objective, w, shards.test, attrs, comm)
             record["test"] = result if last else scalars(result)
@@ -55,10 +61,18 @@ def epochs(job: Job, comm: Comm) -> Generator[dict[str, Any], None, Outcome]:
         "test_rows": shards.test_total,
         "steps": stepper.t,
         "train_seconds": seconds,
-        "samples_per_second": shards.total * job.train.epochs / seconds if seconds else 0.0,
+        "samples_per_second": trained / seconds if seconds else 0.0,
         "final": {name: record[name] for name in ("train_loss", "test") if name in record},
     }
     return Outcome(objective.arrays(w), attrs, summary)
+
+
+def resume(loaded: Loaded | None, stepper: Stepper) -> tuple[int, int]:
+    """Put the stepper where a checkpoint stood, and return its epoch and the steps made in it."""
+    if loaded is None:
+        return 0, 0
+    stepper.restore(loaded.shared)
+    return loaded.position["epoch"], loaded.position["step"]
 
 
 def cut(job: Job, ranks: int, n: int) -> plan.Plan:

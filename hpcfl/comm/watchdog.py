@@ -1,0 +1,162 @@
+"""Names a rank that stopped answering, and ends the job: a thread on each rank, talking beside MPI."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import secrets
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+
+from hpcfl.comm.communicator import Comm
+from hpcfl.errors import PeerError
+
+HEAD = struct.Struct("!QId")  # token of the job, rank, seconds that it waits in one call
+HOST, PLACE = 64, 400  # bytes of a host's name; of a place
+HERE, PACKAGE = str(Path(__file__).parent), str(Path(__file__).parents[1])
+
+
+@dataclass
+class Seen:
+    """The last word of a rank: when it came, how long it had waited in one call, and where it was."""
+
+    at: float
+    waits: float
+    place: str
+
+
+class Watchdog:
+    """One rank's thread. Every rank tells ranks 0 and 1 that it lives and where it is.
+
+    Rank 0 judges all others; rank 1 judges rank 0. A rank is given up when nothing was heard of
+    it for `timeout` seconds (stopped, or its machine is gone), or when others waited so long in
+    a collective call that it did not come to (a stuck file system, an endless loop). A rank
+    that was never heard, as behind a firewall, is not judged by its silence.
+
+    Parameters
+    ----------
+    comm : Comm
+    timeout : float
+        Seconds.
+    """
+
+    def __init__(self, comm: Comm, timeout: float) -> None:
+        self.comm, self.timeout, self.main = comm, timeout, threading.main_thread().ident
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("", 0))
+        self.socket.settimeout(min(timeout / 10, 5.0))
+        self.hosts, ports, self.token = _introduce(comm, self.socket.getsockname()[1])
+        self.judges = [(_address(self.hosts[r], self.hosts[comm.rank]), ports[r]) for r in range(min(2, comm.size))]
+        self.seen: dict[int, Seen] = {}
+        self.done = threading.Event()
+        self.since, self.spot = monotonic(), ("", 0)
+
+    def run(self) -> None:
+        """Tell and judge until `done` is set."""
+        while not self.done.is_set():
+            self._tell()
+            self._listen()
+            guilty = self._judge() if self.comm.rank < 2 else None
+            if guilty is not None and not self.done.is_set():
+                self._end(guilty)
+
+    def _tell(self) -> None:
+        place = where(self.main)
+        spot = (place, sum(list(self.comm.messages.values())))  # a loop may come by one place again and again
+        if spot != self.spot:
+            self.since, self.spot = monotonic(), spot
+        waits = monotonic() - self.since if "waiting" in place else 0.0
+        message = HEAD.pack(self.token, self.comm.rank, waits) + place.encode()[:PLACE]
+        for judge in self.judges:
+            with contextlib.suppress(OSError):
+                self.socket.sendto(message, judge)
+
+    def _listen(self) -> None:
+        """Take in messages for about a tenth of the timeout."""
+        end = monotonic() + min(self.timeout / 10, 5.0)
+        while monotonic() < end and not self.done.is_set():
+            with contextlib.suppress(OSError):
+                data = self.socket.recv(HEAD.size + PLACE)
+                token, rank, waits = HEAD.unpack_from(data) if len(data) >= HEAD.size else (0, 0, 0.0)
+                if token == self.token and rank < self.comm.size:
+                    self.seen[rank] = Seen(monotonic(), waits, data[HEAD.size :].decode(errors="replace"))
+
+    def _judge(self) -> int | None:
+        """Return the rank to give up, or None."""
+        now = monotonic()
+        others = {r: s for r, s in self.seen.items() if r != self.comm.rank and (self.comm.rank == 0 or r == 0)}
+        silent = [r for r, s in others.items() if now - s.at > self.timeout]
+        if silent or self.comm.rank != 0:
+            return min(silent, default=None)
+        stuck = [r for r, s in self.seen.items() if s.waits == 0.0]
+        waiting = [r for r, s in self.seen.items() if s.waits > self.timeout]
+        return min(stuck) if waiting and stuck and len(waiting) + len(stuck) == len(self.seen) else None
+
+    def _end(self, guilty: int) -> None:
+        """Say who and where, dump the stacks of this rank, end all ranks."""
+        print(f"hpcfl: {self.verdict(guilty)}", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback()
+        threading.Timer(5.0, os._exit, (PeerError.code,)).start()  # MPI may be held by the main thread
+        self.comm.abort(PeerError.code)
+
+    def verdict(self, guilty: int) -> str:
+        """Return the line that names the rank, and where every rank was last."""
+        places = "; ".join(f"rank {r} {s.place}" for r, s in sorted(self.seen.items()))
+        silent = monotonic() - self.seen[guilty].at > self.timeout
+        what = "was not heard of" if silent else "kept the others waiting"
+        return (
+            f"rank {guilty} on {self.hosts[guilty]} {what} for {self.timeout:g} s (comm.timeout) and is given up; "
+            f"last known places: {places}; look at that machine, then go on with --resume"
+        )
+
+
+@contextlib.contextmanager
+def watch(comm: Comm, timeout: float) -> Iterator[None]:
+    """Keep a watchdog beside a block (collective at its start); none for one rank or a timeout of 0."""
+    if comm.size == 1 or not timeout:
+        yield
+        return
+    dog = Watchdog(comm, timeout)
+    threading.Thread(target=dog.run, name="watchdog", daemon=True).start()
+    try:
+        yield
+    finally:
+        dog.done.set()
+
+
+def where(thread: int | None) -> str:
+    """Return where a thread is: its innermost line in this package outside `comm`, and if it waits for others."""
+    frame = sys._current_frames().get(thread or 0)
+    waits = frame is not None and frame.f_code.co_filename.startswith(HERE)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith(PACKAGE) and not name.startswith(HERE):
+            spot = f"{Path(name).relative_to(PACKAGE)}:{frame.f_lineno} {frame.f_code.co_name}"
+            return f"waiting at {spot}" if waits else f"at {spot}"
+        frame = frame.f_back
+    return "waiting" if waits else "outside hpcfl"
+
+
+def _introduce(comm: Comm, port: int) -> tuple[list[str], list[int], int]:
+    """Exchange host names and ports, and a token that keeps strangers out (collective)."""
+    mine = np.zeros(HOST + 2 * 8, np.uint8)
+    name = socket.gethostname().encode()[:HOST]
+    mine[: len(name)] = np.frombuffer(name, np.uint8)
+    mine[HOST:] = np.array([port, secrets.randbits(62)], np.int64).view(np.uint8)
+    every = comm.allgather(mine, "watchdog")
+    hosts = [row[:HOST].tobytes().rstrip(b"\0").decode() for row in every]
+    numbers = every[:, HOST:].copy().view(np.int64)
+    return hosts, [int(p) for p in numbers[:, 0]], int(numbers[0, 1])
+
+
+def _address(host: str, own: str) -> str:
+    return "127.0.0.1" if host == own else host

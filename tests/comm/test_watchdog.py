@@ -1,0 +1,42 @@
+"""A rank that stops answering is named, and nobody waits for ever."""
+
+import pytest
+
+CODE = """
+import os, signal, time
+import numpy as np
+from hpcfl.comm.communicator import world
+from hpcfl.comm.watchdog import watch
+comm = world()
+with watch(comm, 2.0):
+    comm.sum(np.ones(3))
+    if comm.rank == {rank}:
+        time.sleep(0.5)
+        {fault}
+    comm.sum(np.ones(3))
+{after}
+"""
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_stopped_rank_is_named(mpirun, rank):
+    code = CODE.format(rank=rank, fault="os.kill(os.getpid(), signal.SIGSTOP)", after="")
+    done = mpirun(3, code, check=False, timeout=50)
+    assert f"rank {rank} on " in done.stderr
+    assert "was not heard of for 2 s" in done.stderr
+    assert "Thread 0x" in done.stderr  # the stack dump
+    assert done.returncode in ((5, 9) if rank == 0 else (5,))  # MPICH tells of rank 0 that it had to kill it
+
+
+def test_a_rank_that_does_not_come_is_named(mpirun):
+    done = mpirun(3, CODE.format(rank=2, fault="time.sleep(60)", after=""), check=False, timeout=50)
+    assert "rank 2 on " in done.stderr
+    assert "kept the others waiting" in done.stderr
+    assert "rank 2 outside hpcfl" in done.stderr
+    assert done.returncode == 5
+
+
+def test_long_work_of_all_ranks_is_left_alone(mpirun):
+    code = CODE.format(rank=-1, fault="pass", after="time.sleep(5); comm.barrier()")
+    busy = code.replace("    comm.sum(np.ones(3))\n    if", "    time.sleep(4)\n    comm.sum(np.ones(3))\n    if")
+    mpirun(2, busy, timeout=50)
