@@ -59,9 +59,15 @@ class Directory:
             lines = log.read_text().splitlines(keepends=True) if log.exists() else []
             log.write_text("".join(lines[:records]))
 
+    def _holds_results(self) -> bool:
+        """Return whether something would be lost; a run that failed before its first record left nothing."""
+        log, checkpoints = self.path / "log.jsonl", self.path / "checkpoints"
+        logged = log.exists() and log.stat().st_size > 0
+        return logged or (self.path / "model.h5").exists() or (checkpoints.exists() and any(checkpoints.iterdir()))
+
     def _prepare(self, replace: bool, resume: bool) -> None:
-        if (self.path / "job.toml").exists() and not resume:
-            if not replace:
+        if not resume:
+            if self._holds_results() and not replace:
                 raise UsageError(
                     f"{self.path} holds another run: --resume goes on with it, --overwrite removes it, "
                     "--set output=... writes elsewhere"
