@@ -7,7 +7,8 @@ import numpy as np
 from hpcfl.forest.plan import Plan
 from hpcfl.forest.target import Target
 from hpcfl.forest.trees import Trees, empty, join
-from hpcfl.kernels import forest_grow
+from hpcfl.kernels import forest_grow, forest_rows
+from hpcfl.kernels import order as orders
 
 
 def grow(codes: np.ndarray, target: Target, plan: Plan, numbers: np.ndarray) -> Trees:
@@ -20,22 +21,39 @@ def grow(codes: np.ndarray, target: Target, plan: Plan, numbers: np.ndarray) -> 
     target : Target
         Of the same rows.
     """
-    width = target.classes if target.classes > 2 else 1
-    order, stats = np.empty(len(codes), np.int32), np.empty(len(codes), np.int64)
     grown = []
     for tree in numbers:
-        rows = forest_grow.bag(plan.bag(int(tree)), 0, target.unit, target.classes, plan.bootstrap, order, stats)
-        grown.append(subtree(codes, order[:rows], stats[:rows], plan.key(int(tree)), plan, target, 0))
-    return join(grown) if grown else empty(width)
+        order, stats = bag(target, plan, int(tree), 0)
+        grown.append(subtree(codes, order, stats, plan.key(int(tree)), plan, target, 0))
+    return join(grown) if grown else empty(target.width)
+
+
+def bag(target: Target, plan: Plan, tree: int, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of a tree's bootstrap and what each adds, int32 and int64.
+
+    `first` is the number, among all training rows, of the first row of `target`.
+    """
+    n = target.unit.size
+    if not plan.bootstrap:
+        return np.arange(n, dtype=np.int32), target.unit.copy()
+    order, stats, hashes = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.uint64)
+    orders.hashes(plan.bag(tree), first, hashes)
+    rows = forest_rows.bag(hashes, target.unit, target.classes, order, stats)
+    return order[:rows], stats[:rows]
 
 
 def subtree(
-    codes: np.ndarray, order: np.ndarray, stats: np.ndarray, key: np.uint64, plan: Plan, target: Target, level: int
+    codes: np.ndarray,
+    order: np.ndarray,
+    stats: np.ndarray,
+    key: np.uint64,
+    plan: Plan,
+    target: Target,
+    level: int,
+    raw: bool = False,
 ) -> Trees:
-    """Return the tree below a node that has the rows `order` (local)."""
-    width = target.classes if target.classes > 2 else 1
+    """Return the tree below a node that has the rows `order` (local); `raw` leaves values unscaled, float64."""
     room = max(2 * order.size - 1, 1)
-    node, gain, value = np.empty((room, 3), np.int32), np.empty(room), np.empty((room, width))
+    node, gain, value = np.empty((room, 3), np.int32), np.empty(room), np.empty((room, target.width))
     size = forest_grow.grow(codes, order, stats, key, plan.spec(target, level), plan.limits(target), node, gain, value)
-    real = (target.center + target.scale * value[:size]).astype(np.float32)
-    return Trees(node[:size].copy(), gain[:size].copy(), real, np.array([0, size]))
+    return Trees(node[:size].copy(), gain[:size].copy(), value[:size] if raw else target.real(value[:size]), np.array([0, size]))

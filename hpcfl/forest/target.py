@@ -38,6 +38,15 @@ class Target:
     center: float = 0.0
     scale: float = 1.0
 
+    @property
+    def width(self) -> int:
+        """Numbers of a leaf: one for values and for two classes."""
+        return self.classes if self.classes > 2 else 1
+
+    def real(self, value: np.ndarray) -> np.ndarray:
+        """Return kernels' values as class shares or targets, float32."""
+        return (self.center + self.scale * value).astype(np.float32)
+
 
 def of_classes(label: np.ndarray, weight: np.ndarray, classes: int, comm: Comm) -> Target:
     """Return the target of a classification (collective).

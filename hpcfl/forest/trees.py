@@ -51,9 +51,9 @@ class Trees:
         return Trees(self.node[all_rows], self.gain[all_rows], self.value[all_rows], starts)
 
 
-def empty(width: int) -> Trees:
+def empty(width: int, dtype: np.typing.DTypeLike = np.float32) -> Trees:
     """Return no trees, of values `width` wide."""
-    return Trees(np.empty((0, 3), np.int32), np.empty(0), np.empty((0, width), np.float32), np.zeros(1, np.int64))
+    return Trees(np.empty((0, 3), np.int32), np.empty(0), np.empty((0, width), dtype), np.zeros(1, np.int64))
 
 
 def join(parts: list[Trees]) -> Trees:

@@ -332,26 +332,48 @@ def grow(codes, order, stats, key, spec, limits, node, gain, value):
 
 
 @exact
-def bag(key, first, unit, classes, sampled, order, stats):
-    """Fill `order` and `stats` with the rows of a Poisson(1) bootstrap; return how many there are.
+def totals(stats, bounds, classes, shift, out):
+    """Put into ``out[j]`` (rows, then the sums of `total`) what a rank holds of each node."""
+    sums = np.zeros((3, out.shape[1] - 1), np.int64)
+    for j in range(bounds.shape[0]):
+        a, b = bounds[j]
+        total(stats[a:b], classes, shift, sums)
+        out[j, 0] = b - a
+        out[j, 1:] = sums[1]
 
-    Row i of the whole table is drawn as often as the hash of `key` and i says, wherever it lies;
-    `first` is the number of this slice's first row, `unit` (n,) what a row adds when drawn once
-    (of which a class above two stays as it is).
+
+@exact
+def drawn(keys, tried, d, out):
+    """Put into ``out[j]`` the next features of node j after `tried[j]`, -1 where there are none left."""
+    perm = np.arange(d)
+    for j in range(keys.size):
+        stop = min(tried[j] + out.shape[1], d)
+        draw(keys[j], 0, stop, perm)
+        out[j] = -1
+        out[j, : stop - tried[j]] = perm[tried[j] : stop]
+        undraw(keys[j], stop, perm)
+
+
+@exact
+def choose(hist, features, keys, known, spec, limits, best):
+    """Find the best split of each node from its whole histograms.
+
+    `hist` (k, s, 256 * width) is used up; `features` (k, s); `known` (k, 1 + width + 1) are the
+    nodes' totals. Out: `best` (k, 5) score, feature (-1: none), rule, h of the left, parent's score.
     """
-    m = 0
-    kept = ~np.int64(0xFFFFFFFF) if classes > 2 else np.int64(0)
-    for i in range(unit.size):
-        times = 1
-        if sampled:
-            u = np.float64(mix(key ^ mix(np.uint64(first + i))) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-            times, p = 0, 0.36787944117144233
-            while u >= p and times < 12:
-                u -= p
-                times += 1
-                p /= times
-        if times > 0:
-            order[m] = i
-            stats[m] = (unit[i] & kept) + (unit[i] & ~kept) * times
-            m += 1
-    return m
+    sums, bits = np.zeros((3, known.shape[1] - 1), np.int64), np.zeros(4, np.uint64)
+    for j in range(keys.size):
+        sums[1] = known[j, 1:]
+        best[j, 0], best[j, 1] = -np.inf, -1
+        best[j, 4], _ = score_of(spec[0], limits[0], sums)
+        for s in range(features.shape[1]):
+            if features[j, s] >= 0:
+                mark(hist[j, s], sums.shape[1] - 1, bits)
+                better(hist[j, s], bits, features[j, s], keys[j], known[j, 0], spec, limits, sums, best[j])
+
+
+@exact
+def child_keys(keys, out):
+    """Put into `out` (2 k,) the keys of each node's left and right child."""
+    for j in range(keys.size):
+        out[2 * j], out[2 * j + 1] = child(keys[j], 0), child(keys[j], 1)
