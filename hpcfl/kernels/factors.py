@@ -87,5 +87,51 @@ def best(row, items, seen, scores, top):
         while at > 0 and scores[i] > -np.inf and (top[at - 1] < 0 or scores[i] > scores[top[at - 1]]):
             at -= 1
         if at < top.size:
-            top[at + 1 :] = top[at:-1].copy()
+            for j in range(top.size - 1, at, -1):
+                top[j] = top[j - 1]
             top[at] = i
+
+
+@jit
+def judge(users, items, indptr, seen, test_indptr, relevant, top, scores, out):
+    """Measure each user's best items against the held-out ones (binary relevance).
+
+    Parameters
+    ----------
+    users : (n, k + 1) float, items : (m, k + 1) float
+    indptr : (n + 1,) int64, seen : int32
+        Items of each user's training ratings, sorted.
+    test_indptr : (n + 1,) int64, relevant : int32
+        Held-out items of each user, sorted.
+    top : (t,) int64, scores : (m,) float
+        Scratch.
+    out : (n, 4) float64
+        Output: precision, recall, NDCG and average precision at t; NaN for a user without
+        relevant items. The ideal of the last two is min(t, relevant items) hits in front.
+    """
+    for u in range(users.shape[0]):
+        wanted = relevant[test_indptr[u] : test_indptr[u + 1]]
+        if wanted.size == 0:
+            out[u] = np.nan
+            continue
+        best(users[u], items, seen[indptr[u] : indptr[u + 1]], scores, top)
+        hits, gain, average, ideal = 0, 0.0, 0.0, 0.0
+        for place in range(top.size):
+            if place < wanted.size:
+                ideal += 1 / np.log2(place + 2.0)
+            at = np.searchsorted(wanted, top[place])
+            if at < wanted.size and wanted[at] == top[place]:
+                hits += 1
+                gain += 1 / np.log2(place + 2.0)
+                average += hits / (place + 1.0)
+        out[u, 0] = hits / top.size
+        out[u, 1] = hits / wanted.size
+        out[u, 2] = gain / ideal
+        out[u, 3] = average / min(top.size, wanted.size)
+
+
+@jit
+def pair_hashes(key, user, item, out):
+    """Write 64 random bits of each pair of `user` and `item` (n,) into `out` (n,) uint64."""
+    for t in range(user.size):
+        out[t] = mix(mix(key, user[t]), item[t])

@@ -1,0 +1,1 @@
+"""Matrix factorization: ratings dealt to ranks, and the methods that factorize them."""
