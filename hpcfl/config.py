@@ -84,14 +84,27 @@ class Federated:
     local_epochs: int = key(1, "passes over a client's rows in a round")
     local_steps: int = key(0, "steps of a client in a round; 0 uses local_epochs")
     batch_size: int | Literal["full"] = key(10, "rows of a client's step")
-    client_test: float = key(0.0, "fraction of each client's rows kept for its own evaluation")
     strategy: Any = part("strategies", "fedavg", "what clients do and what the server does with it")
     aggregator: Any = part("aggregators", "mean", "how updates become one")
-    compressor: Any = part("compressors", "", "how an update is made smaller")
-    server: Any = part("optimizers", "sgd", "the server's optimizer; learning_rate 1 unless set")
+    server: Any = part(
+        "optimizers", "sgd", "the server's optimizer; learning_rate 1 unless set", given={"learning_rate": 1.0}
+    )
     sampler: Any = part("samplers", "uniform", "how a round's clients are drawn")
     weighting: Literal["", "rows", "one"] = key("", "weight of an update; the strategy's own unless set")
     exchange: Literal["reduce", "gather"] = key("reduce", "sum updates by Reduce, or gather them on rank 0")
+    bound: float = key(64.0, "largest magnitude of a value in an update; a client past it is left out of the round")
+
+    def __post_init__(self) -> None:
+        for name in ("clients", "clients_per_round", "local_epochs", "bound"):
+            positive(self, name)
+        if isinstance(self.batch_size, int):
+            positive(self, "batch_size")
+        if not 0 <= self.fraction <= 1:
+            raise ValueError(f"fraction = {self.fraction}: a value from 0 to 1 is needed")
+        if self.local_steps < 0:
+            raise ValueError(f"local_steps = {self.local_steps}: 0 or more is needed")
+        if self.strategy is not None:  # None: a job of another mode
+            together(self)
 
 
 @dataclass(frozen=True)
@@ -134,6 +147,32 @@ class Job:
     evaluate: Evaluate = field(default_factory=Evaluate)
     comm: Communication = field(default_factory=Communication)
 
+    def __post_init__(self) -> None:
+        strategy = self.federated.strategy
+        if self.train.mode == "federated" and strategy.optimizer == "linear" and not self.optimizer.rule.linear:
+            raise ValueError(
+                f"optimizer.name = '{schema.name_of(self.optimizer.rule)}': strategy '{schema.name_of(strategy)}' "
+                "is valid for linear local optimizers only; use 'sgd', with momentum if you like"
+            )
+
+
+def together(fed: Federated) -> None:
+    """Raise ValueError if parts of a federation do not go together (the one rule of what fits)."""
+    rule, name = fed.aggregator, schema.name_of(fed.aggregator)
+    if not rule.stack:
+        return
+    for sent in fed.strategy.sends:
+        if not sent.robust:
+            raise ValueError(
+                f"aggregator = '{name}': strategy '{schema.name_of(fed.strategy)}' also sends '{sent.name}', "
+                "which only a mean can combine; use 'mean'"
+            )
+    if not fed.fraction and fed.clients_per_round < rule.needs():
+        raise ValueError(
+            f"aggregator = '{name}': {rule.needs()} or more clients a round are needed, "
+            f"clients_per_round is {fed.clients_per_round}"
+        )
+
 
 def positive(value: Any, name: str) -> None:
     """Raise ValueError unless the key `name` of `value` is above zero."""
@@ -168,7 +207,10 @@ def load(job: str | Path | dict[str, Any], changes: tuple[str, ...] = ()) -> Job
 
 def dump(job: Job) -> dict[str, Any]:
     """Return the table that `load` turns into `job`, every default written out."""
-    return schema.write(job)
+    table = schema.write(job)
+    if job.train.mode != "federated":
+        del table["federated"]
+    return table
 
 
 def _sections(table: dict[str, Any]) -> dict[str, Any]:

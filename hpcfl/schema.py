@@ -16,14 +16,15 @@ def key(default: Any, doc: str) -> Any:
     return dataclasses.field(default=default, metadata={"doc": doc})
 
 
-def part(folder: str, default: str, doc: str, inline: bool = False) -> Any:
+def part(folder: str, default: str, doc: str, inline: bool = False, given: dict[str, Any] | None = None) -> Any:
     """Declare a key that holds a part: a class of `folder`, chosen by name or by file.
 
     With `inline` the part's keys stand in the section itself (``[optimizer] name = "sgd"``),
     otherwise in a table of their own (``strategy = { name = "fedavg" }``). A `default` of ""
-    makes the part optional.
+    makes the part optional. `given` are the default part's values where they differ from
+    its class's own.
     """
-    meta = {"doc": doc, "folder": folder, "default": default, "inline": inline}
+    meta = {"doc": doc, "folder": folder, "default": default, "inline": inline, "given": given or {}}
     return dataclasses.field(default=None, metadata=meta)
 
 
@@ -92,7 +93,8 @@ def _part(f: dataclasses.Field[Any], table: Any, where: str, siblings: list[str]
     if not dataclasses.is_dataclass(cls):
         cls = dataclasses.dataclass(frozen=True)(cls)
     _refuse_unknown(table, [x.name for x in fields(cls)] + siblings, place, allowed=fields(cls))
-    value = read(cls, table, place)
+    given = f.metadata["given"] if name == f.metadata["default"] and not source else {}
+    value = read(cls, given | table, place)
     if source:
         object.__setattr__(value, "__hpcfl_file__", source)
     return value

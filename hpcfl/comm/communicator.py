@@ -181,6 +181,11 @@ def world() -> Comm:
     return Comm(MPI.COMM_WORLD)
 
 
+def alone() -> Comm:
+    """Return this rank by itself, for work that needs a communicator and no other rank."""
+    return Comm(MPI.COMM_SELF)
+
+
 def library() -> str:
     """Return MPI's name and version, one line."""
     return str(MPI.Get_library_version()).replace("\x00", "").splitlines()[0].strip()

@@ -1,0 +1,62 @@
+"""The vectors of a round by name: what the server told, and what is each client's own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hpcfl.federated.types import Run
+from hpcfl.kernels.local import NONE, Plan
+from hpcfl.layout import Layout
+
+SPARE = 6  # vectors a strategy may make beside those it keeps
+
+
+class Bank:
+    """``bank[name]`` is (P,) if the server told it, (clients, P) if it is the clients' own.
+
+    Parameters
+    ----------
+    told : dict of str to int
+        Row of `shared` of each told vector.
+    shared : (vectors, P)
+    clients, keeps : int
+        Clients of this rank; vectors they keep.
+    """
+
+    def __init__(self, told: dict[str, int], shared: np.ndarray, clients: int, keeps: int) -> None:
+        self.told, self.shared = told, shared
+        self.names: dict[str, int] = {}
+        self.own = np.empty((keeps + SPARE, clients, shared.shape[1]), shared.dtype)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return np.asarray(self.shared[self.told[name]] if name in self.told else self.own[self.names[name]])
+
+    def __setitem__(self, name: str, value: np.ndarray) -> None:
+        self.own[self.place(name)] = value
+
+    def place(self, name: str) -> int:
+        """Return the place in `own` of a client vector, made if there is none."""
+        if name in self.told:
+            raise ValueError(f"'{name}' is told by the server, a client cannot change it")
+        if name not in self.names and len(self.names) == len(self.own):
+            raise ValueError(f"'{name}': a strategy may make {SPARE} client vectors beside those it keeps")
+        return self.names.setdefault(name, len(self.names))
+
+    def number(self, name: str) -> int:
+        """Return the number by which the kernels know a vector; `NONE` for ""."""
+        return NONE if not name else -1 - self.told[name] if name in self.told else self.names[name]
+
+    def plan(self, runs: tuple[Run, ...], layout: Layout) -> Plan:
+        """Return the kernels' table of `runs`."""
+        for run in runs:
+            self.place(run.out)
+        names = [(r.start, r.out, r.anchor, r.drift, r.ref, r.frozen) for r in runs]
+        rows = [[*map(self.number, n), r.inner] for n, r in zip(names, runs, strict=True)]
+        numbers = [[r.mu, r.follow, r.look] for r in runs]
+        still = [
+            (i, a, b)
+            for i, r in enumerate(runs)
+            for name, (a, b) in layout.ranges().items()
+            if r.part and name not in r.part
+        ]
+        return Plan(np.array(rows, np.int64), np.array(numbers, np.float64), np.array(still, np.int64).reshape(-1, 3))

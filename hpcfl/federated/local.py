@@ -1,0 +1,96 @@
+"""The work of one rank in a round: all local runs of its clients in one jitted call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hpcfl.config import Job
+from hpcfl.federated.bank import Bank
+from hpcfl.federated.population import Population
+from hpcfl.federated.types import Run
+from hpcfl.kernels import local as kernels
+from hpcfl.kernels.typed import Typed
+from hpcfl.layout import Layout
+
+PROBE = 512  # rows whose loss is measured at a time
+
+
+class Local:
+    """Model, local optimizer and rows, bound for the kernels.
+
+    Parameters
+    ----------
+    job : Job
+    objective : Any
+        Has ``rule``, ``layout``, ``spec``, ``affine``, ``penalized``, ``dtype``, ``sparse``
+        and ``scratch(rows)``.
+    people : Population
+    """
+
+    def __init__(self, job: Job, objective: Any, people: Population) -> None:
+        fed, self.rule = job.federated, job.optimizer.rule
+        self.layout: Layout = objective.layout
+        self.objective, self.people, self.clip = objective, people, job.optimizer.clip_norm
+        most = max(int(people.counts.max(initial=1)), 1)
+        self.batch = most if fed.batch_size == "full" else min(int(fed.batch_size), most)
+        self.chunk = max(self.batch, min(PROBE, most))
+        self.scratch = self._scratch(most)
+        self.loss_grad, self.step = self._typed()
+
+    def _scratch(self, most: int) -> kernels.Scratch:
+        size, kind, slots = self.layout.size, self.objective.dtype, self.rule.slots
+        return kernels.Scratch(
+            self.objective.scratch(self.chunk),
+            np.zeros((3, size), kind),
+            np.zeros((slots, size), kind),
+            np.zeros((2 + slots, 1), kind),
+            np.zeros(most, np.int32),
+        )
+
+    def _typed(self) -> tuple[Typed, Typed]:
+        objective, rows = self.objective, self.people.shards.train
+        w, grad, state = self.scratch.grads[1], self.scratch.grads[0], self.scratch.state
+        given = (w, rows.x, rows.y, self.scratch.order, objective.affine, objective.spec, self.scratch.work, grad)
+        loss_grad = Typed(objective.rule.loss_grad(objective.sparse), "float64", *given)
+        return loss_grad, Typed(self.rule.kernel(), "void", w, grad, state, self.rule.hyper(), 0.1, 1)
+
+    def _clients(self, ids: np.ndarray, streams: np.ndarray, steps: np.ndarray) -> kernels.Clients:
+        people, rows = self.people, self.people.shards.train
+        return kernels.Clients(
+            rows.x, rows.y, self.objective.affine, self.objective.spec, people.rows, people.starts, ids, streams, steps
+        )
+
+    def run(
+        self, ids: np.ndarray, streams: np.ndarray, steps: np.ndarray, runs: tuple[Run, ...], bank: Bank, rate: float
+    ) -> np.ndarray:
+        """Make the `runs` of the clients `ids` in `bank`.
+
+        Returns
+        -------
+        (clients, 3) float64
+            Loss sum and weight sum over the steps of the first run, end of the ghost.
+        """
+        solver = kernels.Solver(
+            self.rule.hyper(),
+            self.objective.penalized,
+            rate,
+            float(self.objective.rule.l2),
+            float(self.clip),
+            self.batch,
+            bool(self.rule.linear),
+        )
+        stats = np.zeros((ids.size, 3))
+        plan, clients = bank.plan(runs, self.layout), self._clients(ids, streams, steps)
+        kernels.train(
+            self.loss_grad, self.step, clients, plan, solver, bank.shared, bank.own, self.scratch, stats
+        )  # fmt: skip
+        return stats
+
+    def losses(self, ids: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """Return the mean loss of each client over all its rows at `w`, (clients, 1)."""
+        out = np.zeros((ids.size, 2))
+        clients = self._clients(ids, np.zeros(ids.size, np.uint64), np.zeros(ids.size, np.int64))
+        kernels.losses(self.loss_grad, w, clients, self.chunk, self.scratch, out)
+        return np.asarray(out[:, :1] / np.maximum(out[:, 1:], 1e-300))

@@ -1,0 +1,175 @@
+"""Clients and the rows that they hold: simulated (dealt from one table) or one file per silo."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from glob import glob
+from typing import Any
+
+import numpy as np
+
+from hpcfl.comm.communicator import Comm, alone
+from hpcfl.config import Job
+from hpcfl.data import shard
+from hpcfl.data.csr import CSR
+from hpcfl.data.plan import Plan
+from hpcfl.data.shard import Shard, Shards
+from hpcfl.errors import DataError, UsageError
+from hpcfl.seeding import stream
+
+MEMORY = 8 << 30  # bytes of training rows that each rank of a simulation may hold
+
+
+@dataclass(frozen=True)
+class Population:
+    """Who there is, and which rows lie on this rank.
+
+    Attributes
+    ----------
+    shards : Shards
+        Rows of this rank; the plan's cuts describe all ranks of a silo run.
+    counts : (clients,) int64
+        Training rows of every client, known to all ranks.
+    rows : (m,) int32
+        Rows of ``shards.train``, client after client.
+    starts : (clients + 1,) int64
+        Where each client's rows start in `rows`; a client of another rank has none.
+    owner : (clients,) int64
+        The rank that alone may run a client; -1 if any may.
+    comm : Comm
+        The ranks over which the rows are one data set: all, or in a simulation this one.
+    files : tuple of str
+        Where the rows came from.
+    """
+
+    shards: Shards
+    counts: np.ndarray
+    rows: np.ndarray
+    starts: np.ndarray
+    owner: np.ndarray
+    comm: Comm
+    files: tuple[str, ...]
+
+
+def load(job: Job, comm: Comm) -> Population:
+    """Read the clients' rows (collective)."""
+    train = job.data.train
+    return silos(job, train, comm) if isinstance(train, str) and "{client}" in train else simulated(job, comm)
+
+
+def simulated(job: Job, comm: Comm) -> Population:
+    """Deal the rows of one table to clients; every rank holds all of them, and tests its share."""
+    solo = alone()
+    with comm.together("dealing rows to clients"):
+        shards = shard.load(job.data, job.seed, job.model.dtype, solo)
+        size = _bytes(shards.train)
+        if size > MEMORY:
+            raise UsageError(
+                f"{job.data.train}: {size} bytes on each rank, a simulation holds at most {MEMORY}; use silos"
+            )
+        client = owners(job, shards)
+        clients = int(client.max()) + 1 if job.federated.partition.counts_clients else job.federated.clients
+    order = np.argsort(client, kind="stable")
+    counts = np.bincount(client[client >= 0], minlength=clients).astype(np.int64)
+    rows = order[(client < 0).sum() :].astype(np.int32)
+    mine = _slice(shards.test, comm.rank, comm.size)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    shards = replace(shards, test=mine)
+    return Population(shards, counts, rows, starts, np.full(clients, -1), solo, shards.table.files)
+
+
+def owners(job: Job, shards: Shards) -> np.ndarray:
+    """Return the client of each training row, (n,) int64; -1 is nobody's."""
+    rule, ids = job.federated.partition, shards.train.ids
+
+    def column(name: str) -> np.ndarray:
+        if not shards.table.has(name):
+            raise DataError(f"{shards.table.files[0]}: no dataset '{name}' to deal rows by; see federated.partition")
+        return np.asarray(shards.table.column(name, 0, shards.table.rows)[ids])
+
+    y = shards.train.y[:, 0]
+    label = y.astype(np.int64) if shards.classes else np.zeros(len(y), np.int64)
+    try:
+        found = rule.deal(label, job.federated.clients, stream(job.seed, "partition"), column)
+    except ValueError as error:
+        raise UsageError(f"federated.partition.{error}") from None
+    return np.asarray(found, np.int64)
+
+
+def silos(job: Job, pattern: str, comm: Comm) -> Population:
+    """Read one file per client, each by one rank, neighbours together (collective)."""
+    with comm.together("opening the silos"):
+        paths = find(pattern)
+        if len(paths) < comm.size:
+            raise UsageError(f"{len(paths)} silos for {comm.size} ranks: start at most {len(paths)} ranks")
+        cuts = runs(np.array([os.path.getsize(p) for p in paths]), comm.size)
+        solo = alone()
+        data = [replace(job.data, train=p) for p in paths[cuts[comm.rank] : cuts[comm.rank + 1]]]
+        read = [shard.load(d, job.seed, job.model.dtype, solo) for d in data]
+    own = np.array([s.total for s in read], np.int64)
+    counts = comm.allgatherv(own, "counts")
+    heads = np.array([[s.table.features, s.classes] for s in read], np.int64)
+    classes = int(comm.max(float(heads[:, 1].max())))
+    with comm.together("comparing the silos"):
+        if len({(s.table.features, s.table.kind, s.table.dtype) for s in read}) > 1:
+            raise DataError(f"{pattern}: the files differ in features, kind or dtype; silos of a job are alike")
+    width = comm.allgather(heads[:1, 0].copy(), "counts")[:, 0]
+    if (width != width[0]).any():
+        raise DataError(f"{pattern}: {width.min()} and {width.max()} features; silos of a job are alike")
+    bounds = np.concatenate([[0], np.cumsum(counts)])
+    plan = Plan(bounds[cuts], bounds, np.empty(0, np.int64))
+    test = _join([s.test for s in read])
+    tested = int(comm.sum(np.array([test.rows], np.int64), "counts")[0])
+    train = _join([s.train for s in read])
+    shards = Shards(train, test, int(counts.sum()), tested, classes, plan, read[0].table)
+    owner = np.searchsorted(cuts, np.arange(len(paths)), "right") - 1
+    starts = np.concatenate([[0], np.cumsum(np.where(owner == comm.rank, counts, 0))])
+    return Population(shards, counts, np.arange(train.rows, dtype=np.int32), starts, owner, comm, tuple(paths))
+
+
+def find(pattern: str) -> list[str]:
+    """Return the files of ``silo-{client}.h5``, numbers in the client's name by value."""
+    found = glob(pattern.replace("{client}", "*"))
+    if not found:
+        raise DataError(f"{pattern}: no such files; {{client}} stands for each client's name")
+    return sorted(found, key=lambda p: [int(w) if w.isdigit() else w for w in re.split(r"(\d+)", p)])
+
+
+def runs(sizes: np.ndarray, ranks: int) -> np.ndarray:
+    """Cut clients into contiguous runs of about equal size, none empty: (ranks + 1,) bounds."""
+    ends = np.cumsum(sizes)
+    cuts = np.searchsorted(ends, ends[-1] * np.arange(ranks + 1) / ranks)
+    cuts[0], cuts[-1] = 0, len(sizes)
+    for r in range(1, ranks):
+        cuts[r] = min(max(cuts[r], cuts[r - 1] + 1), len(sizes) - ranks + r)
+    return np.asarray(cuts)
+
+
+def _bytes(rows: Shard) -> int:
+    x = rows.x
+    return sum(a.nbytes for a in x) if isinstance(x, CSR) else int(x.nbytes)
+
+
+def _slice(rows: Shard, rank: int, size: int) -> Shard:
+    a, b = (rows.rows * r // size for r in (rank, rank + 1))
+    x: Any = rows.x
+    if isinstance(x, CSR):
+        lo, hi = x.indptr[a], x.indptr[b]
+        x = CSR(x.data[lo:hi], x.indices[lo:hi], x.indptr[a : b + 1] - lo)
+    else:
+        x = x[a:b]
+    return Shard(x, rows.y[a:b], rows.ids[a:b])
+
+
+def _join(parts: list[Shard]) -> Shard:
+    y, ids = (np.concatenate([getattr(p, name) for p in parts]) for name in ("y", "ids"))
+    if not isinstance(parts[0].x, CSR):
+        return Shard(np.concatenate([p.x for p in parts]), y, ids)
+    ends = np.cumsum([0] + [int(p.x.indptr[-1]) for p in parts])
+    indptr = [np.zeros(1, np.int64)] + [p.x.indptr[1:] + e for p, e in zip(parts, ends, strict=False)]
+    x = CSR(
+        np.concatenate([p.x.data for p in parts]), np.concatenate([p.x.indices for p in parts]), np.concatenate(indptr)
+    )
+    return Shard(x, y, ids)

@@ -1,0 +1,171 @@
+"""One federated round: tell, train, send, combine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hpcfl.comm.communicator import Comm
+from hpcfl.config import Job
+from hpcfl.federated import fixed
+from hpcfl.federated.bank import Bank
+from hpcfl.federated.cohort import deal
+from hpcfl.federated.kept import Kept
+from hpcfl.federated.local import Local
+from hpcfl.federated.population import Population
+from hpcfl.federated.types import Me, Run, Vectors
+from hpcfl.federated.uplink import STATS, Cohort, Uplink
+from hpcfl.seeding import key, stream
+
+
+class Rounds:
+    """The state of a federation: the server's vectors (rank 0 moves them) and what clients keep.
+
+    Parameters
+    ----------
+    job : Job
+    objective : Any
+        See `Local`; `start(seed)` gives the first parameters.
+    people : Population
+    comm : Comm
+    """
+
+    def __init__(self, job: Job, objective: Any, people: Population, comm: Comm) -> None:
+        fed = job.federated
+        self.job, self.people, self.comm, self.strategy = job, people, comm, fed.strategy
+        self.local = Local(job, objective, people)
+        w = objective.start(job.seed)
+        self.server: Vectors = {"w": w, **self.strategy.init(w)}
+        self.momentum = np.zeros((fed.server.slots, w.size))
+        self.told = {name: i for i, name in enumerate(("w", *self.strategy.told))}
+        self.shared = np.empty((len(self.told), w.size), w.dtype)
+        gather = fed.exchange == "gather"
+        self.uplink = Uplink(self.strategy.sends, w.size, fed.aggregator, fed.weighting, fed.bound, gather)
+        self.groups, self.group = self._homes()
+        self.kept = Kept(self.strategy.keeps, people.counts.size, w.size, w.dtype, Comm(comm.node))
+
+    @staticmethod
+    def warm(job: Job, objective: Any, people: Population) -> None:
+        """Compile, or load, every kernel that a round calls (local)."""
+        local, none = Local(job, objective, people), np.empty(0, np.int64)
+        shared = np.zeros((1, objective.layout.size), objective.dtype)
+        local.run(none, none.astype(np.uint64), none, (Run(),), Bank({"w": 0}, shared, 0, 0), 0.1)
+        local.losses(none, shared[0])
+        for vectors in (shared, np.zeros((1, 1))):
+            fixed.within([vectors], 1.0)
+            fixed.add(vectors, np.ones(1), 1.0, np.zeros(vectors.shape[1], np.int64))
+
+    @property
+    def w(self) -> np.ndarray:
+        """The global model (P,), as last told to all ranks."""
+        return np.asarray(self.shared[0])
+
+    def arrays(self) -> Vectors:
+        """Return the server's state, of which rank 0 holds the newest."""
+        return {**self.server, "server optimizer": self.momentum}
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take the server's state from `arrays`."""
+        for name, array in self.arrays().items():
+            array[:] = arrays[name]
+
+    def _homes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the group of each rank, and of each client that of the ranks that may run it (collective)."""
+        people, comm = self.people, self.comm
+        if people.owner[0] >= 0:
+            return np.arange(comm.size), people.owner
+        first = np.array([Comm(comm.node).bcast(np.array([comm.rank]))[0]], np.int64)
+        nodes = np.unique(comm.allgather(first)[:, 0], return_inverse=True)[1]
+        if not self.strategy.keeps:
+            nodes = np.zeros_like(nodes)
+        return nodes, np.arange(people.counts.size) % (int(nodes.max()) + 1)
+
+    def tell(self) -> None:
+        """Broadcast the model and what the strategy tells with it (collective)."""
+        for name, i in self.told.items():
+            self.shared[i] = self.server[name]
+        self.comm.bcast(self.shared, purpose="model")
+
+    def steps(self, rows: np.ndarray) -> np.ndarray:
+        """Return the local steps of clients with so many rows, int64."""
+        fed = self.job.federated
+        if fed.local_steps:
+            return np.full(rows.size, fed.local_steps, np.int64)
+        return np.asarray(fed.local_epochs * -(-rows.astype(np.int64) // self.local.batch))
+
+    def trained(self, ids: list[int]) -> int:
+        """Return the rows that a round's clients train on, each pass counted."""
+        rows, fed = self.people.counts[ids], self.job.federated
+        return (
+            int(rows.sum()) * fed.local_epochs if not fed.local_steps else fed.local_steps * self.local.batch * len(ids)
+        )
+
+    def draw(self, r: int) -> Cohort:
+        """Return the cohort of round `r`, the same on every rank."""
+        fed, counts = self.job.federated, self.people.counts
+        alive = np.flatnonzero(counts)
+        size = round(fed.fraction * alive.size) if fed.fraction else fed.clients_per_round
+        picked = fed.sampler.draw(counts[alive], max(size, 1), r, stream(self.job.seed, "cohort", r))
+        ids = alive[picked]
+        rows = counts[ids].astype(np.float64)
+        return Cohort(ids, rows, deal(ids, self.steps(rows) * 1.0, self.group[ids], self.groups))
+
+    def round(self, r: int) -> dict[str, Any]:
+        """Make round `r`, counted from 0, and return its record (collective)."""
+        cohort, rate = self.draw(r), self.rate(r)
+        with self.comm.together("training clients"):
+            out, stats = self._train(r, cohort, rate)
+        got, stats = self.uplink.send(out, stats, cohort, self.comm)
+        with self.comm.together("combining updates"):
+            if got:
+                self._combine(got, stats, r, rate)
+        self.tell()
+        return self._record(cohort, stats, r)
+
+    def rate(self, r: int) -> float:
+        """Return the local learning rate of round `r`: schedules count rounds."""
+        optimizer = self.job.optimizer
+        return float(optimizer.rule.learning_rate * optimizer.schedule.factor(r, self.job.train.rounds))
+
+    def _train(self, r: int, cohort: Cohort, rate: float) -> tuple[Vectors, np.ndarray]:
+        """Return this rank's messages, and loss sum, loss weight, accepted of each of its clients."""
+        places = cohort.places[self.comm.rank]
+        ids, rows = cohort.ids[places], cohort.rows[places]
+        steps, base = self.steps(rows), key(self.job.seed, "local", r)
+        bank = Bank(self.told, self.shared, ids.size, len(self.strategy.keeps))
+        self.kept.load(ids, bank)
+        loss = self.local.losses(ids, self.w) if self.strategy.probe else np.zeros((ids.size, 1))
+        me = Me(ids[:, None], rows[:, None], steps[:, None] * 1.0, np.zeros((ids.size, 1)), loss, rate)
+        runs = self.strategy.client(bank, me)
+        streams = base + np.uint64(0xD1B54A32D192ED03) * (ids.astype(np.uint64) + np.uint64(1))
+        stats = self.local.run(ids, streams, steps, runs, bank, rate)
+        out = self.uplink.empty(ids.size, self.w.dtype)
+        with np.errstate(all="ignore"):  # a client that diverged is left out below, by name
+            self.strategy.message(bank, me._replace(path=stats[:, 2:]), out)
+        fine = fixed.within(list(out.values()), self.job.federated.bound) & np.isfinite(stats[:, 0])
+        self.kept.store(ids, fine, bank)
+        return out, np.where(fine[:, None], np.column_stack([stats[:, :2], np.ones(ids.size)]), 0.0)
+
+    def _combine(self, got: Vectors, stats: np.ndarray, r: int, rate: float) -> None:
+        """Move the server's vectors (rank 0)."""
+        share = float(stats[:, 2].sum()) / max(np.count_nonzero(self.people.counts), 1)
+        direction = self.strategy.combine(self.server, got, share, rate)
+        rule, w = self.job.federated.server, self.server["w"].astype(np.float64)
+        rule.step(w, -np.asarray(direction, np.float64), self.momentum, rule.learning_rate, r + 1)
+        self.server["w"][:] = w
+
+    def _record(self, cohort: Cohort, stats: np.ndarray, r: int) -> dict[str, Any]:
+        """Return what the log says of a round (collective)."""
+        whole = stats if self.comm.rank == 0 else np.empty((cohort.ids.size, STATS))
+        stats = self.comm.bcast(np.ascontiguousarray(whole), purpose="stats")
+        fine = stats[:, 2] > 0
+        return {
+            "round": r + 1,
+            "train_loss": float(stats[:, 0].sum()) / float(stats[:, 1].sum()) if fine.any() else None,
+            "cohort": cohort.ids.tolist(),
+            "rejected": cohort.ids[~fine].tolist(),
+            "uplink_bytes": self.uplink.message_bytes(self.w.itemsize) * cohort.ids.size,
+            "downlink_bytes": self.shared.nbytes * cohort.ids.size,
+        }

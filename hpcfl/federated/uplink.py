@@ -1,0 +1,147 @@
+"""Messages of the clients -> what the server gets: summed on the way, or gathered on rank 0."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hpcfl.comm.communicator import Comm
+from hpcfl.federated import fixed
+from hpcfl.federated.types import Part, Vectors
+
+STATS = 3  # loss sum, loss weight, accepted
+
+
+class Cohort(NamedTuple):
+    """The clients of a round, in the order in which they were drawn.
+
+    Attributes
+    ----------
+    ids : (m,) int64
+    rows : (m,) float64
+        Their training rows.
+    places : list of int64 arrays
+        For each rank the places in `ids` that it runs.
+    """
+
+    ids: np.ndarray
+    rows: np.ndarray
+    places: list[np.ndarray]
+
+
+class Uplink:
+    """Brings a round's messages together.
+
+    Parameters
+    ----------
+    parts : tuple of Part
+        What a message holds.
+    size : int
+        Length P of a vector part.
+    aggregator : Any
+        ``combine(vectors, weights) -> vector`` if ``stack``, else the mean is taken.
+    weighting : str
+        "rows", "one", or "" for what each part says.
+    bound : float
+        Largest magnitude of an accepted value.
+    gather : bool
+        Whether messages go to rank 0 one by one.
+    """
+
+    def __init__(
+        self, parts: tuple[Part, ...], size: int, aggregator: Any, weighting: str, bound: float, gather: bool
+    ) -> None:
+        self.parts, self.aggregator, self.weighting, self.bound = parts, aggregator, weighting, bound
+        self.gather = gather or aggregator.stack
+        self.lengths = [size if p.size == "w" else 1 for p in parts]
+        self.ends = np.cumsum([0, *self.lengths])
+
+    def empty(self, clients: int, dtype: np.typing.DTypeLike) -> Vectors:
+        """Return room for the messages of `clients` clients: vectors in `dtype`, numbers in float64."""
+        sizes = zip(self.parts, self.lengths, strict=True)
+        return {p.name: np.empty((clients, n), dtype if p.size == "w" else np.float64) for p, n in sizes}
+
+    def message_bytes(self, itemsize: int) -> int:
+        """Return the bytes of a client's message, as a deployment would send it."""
+        sizes = zip(self.parts, self.lengths, strict=True)
+        return sum(n * itemsize if p.size == "w" else 8 for p, n in sizes)
+
+    def weights(self, part: Part, rows: np.ndarray) -> np.ndarray:
+        """Return the weight of each client in the mean of a part."""
+        return rows if (self.weighting or part.weight) == "rows" else np.ones(rows.size)
+
+    def send(self, out: Vectors, stats: np.ndarray, cohort: Cohort, comm: Comm) -> tuple[Vectors, np.ndarray]:
+        """Bring the messages together (collective).
+
+        Parameters
+        ----------
+        out : dict
+            This rank's messages, (clients, length) each.
+        stats : (clients, 3) float64
+            Loss sum, loss weight, and 1 for an accepted client or 0.
+        cohort : Cohort
+
+        Returns
+        -------
+        got, stats
+            On rank 0 the combined message ({} if nobody is left) and the whole cohort's stats.
+        """
+        if self.gather:
+            return self._gathered(out, stats, cohort, comm)
+        total = np.zeros(self.ends[-1] + cohort.ids.size * STATS, np.int64)
+        places = cohort.places[comm.rank]
+        self._add(out, cohort.rows[places] * stats[:, 2], stats[:, 2], cohort, total)
+        # The stats ride along as bit patterns: each is one rank's, all others add zeros.
+        total[self.ends[-1] :].reshape(-1, STATS)[places] = stats.view(np.int64)
+        comm.reduce(total, purpose="updates")
+        whole = total[self.ends[-1] :].view(np.float64).reshape(-1, STATS)
+        return (self._means(total, whole[:, 2], cohort) if comm.rank == 0 else {}), whole
+
+    def _add(self, out: Vectors, rows: np.ndarray, accepted: np.ndarray, cohort: Cohort, total: np.ndarray) -> None:
+        for part, a, b in zip(self.parts, self.ends[:-1], self.ends[1:], strict=True):
+            weights = self.weights(part, rows) * accepted
+            fixed.add(out[part.name], weights, self._scale(part, cohort), total[a:b])
+
+    def _scale(self, part: Part, cohort: Cohort) -> float:
+        return fixed.scale(float(self.weights(part, cohort.rows).sum()), self.bound)
+
+    def _means(self, total: np.ndarray, accepted: np.ndarray, cohort: Cohort) -> Vectors:
+        got: Vectors = {}
+        for part, a, b in zip(self.parts, self.ends[:-1], self.ends[1:], strict=True):
+            weight = float((self.weights(part, cohort.rows) * accepted).sum())
+            if weight == 0:
+                return {}
+            got[part.name] = total[a:b] / self._scale(part, cohort) / weight
+        return got
+
+    def _gathered(self, out: Vectors, stats: np.ndarray, cohort: Cohort, comm: Comm) -> tuple[Vectors, np.ndarray]:
+        order = np.concatenate(cohort.places)
+        whole = _in_order(comm.gather(stats, purpose="updates"), STATS, order)
+        every = {
+            p.name: _in_order(comm.gather(out[p.name], purpose="updates"), n, order)
+            for p, n in zip(self.parts, self.lengths, strict=True)
+        }
+        if comm.rank != 0:
+            return {}, whole
+        total = np.zeros(self.ends[-1], np.int64)
+        self._add(every, cohort.rows, whole[:, 2], cohort, total)
+        got = self._means(total, whole[:, 2], cohort)
+        if self.aggregator.stack and got:
+            self._robust(every, whole[:, 2] > 0, cohort, got)
+        return got, whole
+
+    def _robust(self, every: Vectors, accepted: np.ndarray, cohort: Cohort, got: Vectors) -> None:
+        for part in self.parts:
+            weights = self.weights(part, cohort.rows)[accepted]
+            got[part.name] = self.aggregator.combine(every[part.name][accepted].astype(np.float64), weights)
+
+
+def _in_order(pieces: list[np.ndarray], length: int, order: np.ndarray) -> np.ndarray:
+    """Return the rows of all ranks in the order of the cohort; no rows off rank 0."""
+    if not pieces:
+        return np.empty((0, length))
+    flat = np.concatenate([p.reshape(-1, length) for p in pieces])
+    out = np.empty_like(flat)
+    out[order] = flat
+    return out

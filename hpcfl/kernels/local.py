@@ -1,0 +1,289 @@
+"""The local loop: every local solve of a rank's clients in one call, driven by tables.
+
+The model's ``loss_grad`` and the optimizer's ``step`` come as typed values
+(``hpcfl.kernels.typed``). Vectors are named by number: ``v >= 0`` is ``own[v, client]``,
+``v < 0`` is ``shared[-1 - v]``, and `NONE` is no vector.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hpcfl.kernels.flags import jit
+
+NONE = -(1 << 30)
+
+
+class Clients(NamedTuple):
+    """Rows grouped by client, and the clients that work.
+
+    Attributes
+    ----------
+    x, y, affine, spec
+        As ``loss_grad`` takes them.
+    rows : (m,) int32
+        Row numbers of `x`, client after client.
+    starts : (clients + 1,) int64
+        Where each client's rows start in `rows`.
+    who : (c,) int64
+        The clients that work, by their place in `starts`.
+    streams : (c,) uint64
+        Key of each client's row orders.
+    steps : (c,) int64
+        Steps of each client.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    affine: np.ndarray
+    spec: np.ndarray
+    rows: np.ndarray
+    starts: np.ndarray
+    who: np.ndarray
+    streams: np.ndarray
+    steps: np.ndarray
+
+
+class Plan(NamedTuple):
+    """The runs, one a row, as ``hpcfl.federated.types.Run`` says them.
+
+    Attributes
+    ----------
+    vectors : (runs, 7) int64
+        start, out, anchor, drift, ref, frozen (vector numbers), inner.
+    numbers : (runs, 3) float64
+        mu, follow, look.
+    still : (k, 3) int64
+        run, first, last + 1: coordinates that do not move.
+    """
+
+    vectors: np.ndarray
+    numbers: np.ndarray
+    still: np.ndarray
+
+
+class Solver(NamedTuple):
+    """The local optimizer and the sizes of a step.
+
+    Attributes
+    ----------
+    hyper : float64 array
+        The optimizer's own.
+    penalized : (k, 2) int64
+        Ranges that the L2 penalty applies to.
+    rate, l2, clip : float
+        Learning rate, penalty, largest gradient norm (0: none).
+    batch : int
+        Rows of a step.
+    ghost : bool
+        Whether the ghost coordinate is followed (linear optimizers).
+    """
+
+    hyper: np.ndarray
+    penalized: np.ndarray
+    rate: float
+    l2: float
+    clip: float
+    batch: int
+    ghost: bool
+
+
+class Scratch(NamedTuple):
+    """Buffers, kept between rounds: of the model, (3, P) gradients, the optimizer, row orders.
+
+    `ghost` is (2 + slots, 1): coordinate, gradient, optimizer state of the ghost.
+    """
+
+    work: np.ndarray
+    grads: np.ndarray
+    state: np.ndarray
+    ghost: np.ndarray
+    order: np.ndarray
+
+
+@jit
+def _mix(z):  # type: ignore[no-untyped-def]
+    """Splitmix64's output function (Steele, Lea and Flood 2014)."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@jit
+def shuffle(key, epoch, rows, order):  # type: ignore[no-untyped-def]
+    """Write `rows` to `order`, permuted by Fisher and Yates with draws keyed by (key, epoch)."""
+    n = rows.size
+    order[:n] = rows
+    base = _mix(key + np.uint64(epoch) * np.uint64(0x9E3779B97F4A7C15))
+    for i in range(n - 1, 0, -1):
+        word = _mix(base + np.uint64(i) * np.uint64(0x9E3779B97F4A7C15))
+        j = np.int64(((word >> np.uint64(32)) * np.uint64(i + 1)) >> np.uint64(32))
+        order[i], order[j] = order[j], order[i]
+
+
+@jit
+def _gradient(loss_grad, w, batch, data, solver, work, grad):  # type: ignore[no-untyped-def]
+    """Write the gradient of the batch's mean loss with its penalty; return loss sum, weight."""
+    loss = loss_grad(w, data.x, data.y, batch, data.affine, data.spec, work, grad)
+    weight = 0.0
+    for row in batch:
+        weight += data.y[row, 1]
+    scale = grad.dtype.type(1.0 / max(weight, 1e-300))
+    for j in range(grad.size):
+        grad[j] *= scale
+    if solver.l2 != 0.0:
+        l2 = grad.dtype.type(solver.l2)
+        for k in range(solver.penalized.shape[0]):
+            for j in range(solver.penalized[k, 0], solver.penalized[k, 1]):
+                grad[j] += l2 * w[j]
+    return loss, weight
+
+
+@jit
+def _axpy(a, x, y):  # type: ignore[no-untyped-def]
+    """Add ``a x`` to `y`."""
+    a = y.dtype.type(a)
+    for j in range(y.size):
+        y[j] += a * x[j]
+
+
+@jit
+def _pull(a, anchor, x):  # type: ignore[no-untyped-def]
+    """Move `x` towards `anchor` by the share `a` of their distance."""
+    a = x.dtype.type(a)
+    for j in range(x.size):
+        x[j] += a * (anchor[j] - x[j])
+
+
+@jit
+def _clip(limit, grad):  # type: ignore[no-untyped-def]
+    """Shorten `grad` to the L2 norm `limit`."""
+    total = 0.0
+    for j in range(grad.size):
+        total += np.float64(grad[j]) * np.float64(grad[j])
+    if total > limit * limit:
+        scale = grad.dtype.type(limit / np.sqrt(total))
+        for j in range(grad.size):
+            grad[j] *= scale
+
+
+@jit
+def _vector(v, c, shared, own):  # type: ignore[no-untyped-def]
+    """Return vector number `v` of client `c`."""
+    return own[v, c] if v >= 0 else shared[-1 - v]
+
+
+@jit
+def _ghost_step(step, mu, solver, ghost, t):  # type: ignore[no-untyped-def]
+    """Take the step of a coordinate whose gradient is 1."""
+    ghost[0, 0] -= ghost.dtype.type(solver.rate * mu) * ghost[0, 0]
+    ghost[1, 0] = 1.0
+    step(ghost[0], ghost[1], ghost[2:], solver.hyper, solver.rate, t)
+
+
+@jit
+def _batch(key, t, size, rows, order):  # type: ignore[no-untyped-def]
+    """Return the rows of batch `t`, counted over epochs; `order` holds the current epoch."""
+    in_epoch = (rows.size + size - 1) // size
+    epoch, place = t // in_epoch, t % in_epoch
+    if place == 0:
+        shuffle(key, epoch, rows, order)
+    return order[place * size : min((place + 1) * size, rows.size)]
+
+
+@jit
+def _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch):  # type: ignore[no-untyped-def]
+    """Turn the plain gradient of run `r` into the one that the optimizer takes."""
+    grad, spare = scratch.grads[0], scratch.grads[1]
+    drift, ref = plan.vectors[r, 3], plan.vectors[r, 4]
+    if ref != NONE:
+        _gradient(loss_grad, _vector(ref, c, shared, own), batch, data, solver, scratch.work, spare)
+        _axpy(-1.0, spare, grad)
+    if drift != NONE:
+        _axpy(1.0, _vector(drift, c, shared, own), grad)
+    for k in range(plan.still.shape[0]):
+        if plan.still[k, 0] == r:
+            grad[plan.still[k, 1] : plan.still[k, 2]] = 0
+    if solver.clip > 0.0:
+        _clip(solver.clip, grad)
+
+
+@jit
+def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stats):  # type: ignore[no-untyped-def]
+    """Make run `r` of the client at place `c`."""
+    start, out, anchor, _, _, frozen, inner = plan.vectors[r]
+    mu, follow, look = plan.numbers[r]
+    x, grad, spare = own[out, c], scratch.grads[0], scratch.grads[1]
+    x[:] = _vector(start, c, shared, own)
+    scratch.grads[2] = x
+    scratch.state[:] = 0
+    scratch.ghost[:] = 0
+    rows = data.rows[data.starts[data.who[c]] : data.starts[data.who[c] + 1]]
+    drawn, t = 0, 0
+    for _ in range(data.steps[c]):
+        batch = _batch(data.streams[c], drawn, solver.batch, rows, scratch.order)
+        drawn += 1
+        for _ in range(inner):
+            loss, weight = _gradient(loss_grad, x, batch, data, solver, scratch.work, grad)
+            if r == 0:
+                stats[c, 0] += loss
+                stats[c, 1] += weight
+            if look != 0.0:
+                spare[:] = x
+                _axpy(-look, grad, spare)
+                batch = _batch(data.streams[c], drawn, solver.batch, rows, scratch.order)
+                drawn += 1
+                _gradient(loss_grad, spare, batch, data, solver, scratch.work, grad)
+            _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch)
+            if mu != 0.0:
+                _pull(solver.rate * mu, _vector(anchor, c, shared, own), x)
+            if frozen != NONE:
+                scratch.state[0] = _vector(frozen, c, shared, own)
+            t += 1
+            step(x, grad, scratch.state, solver.hyper, solver.rate, t)
+            if solver.ghost and r == 0:
+                _ghost_step(step, mu, solver, scratch.ghost, t)
+        if follow != 0.0:
+            _pull(follow, x, own[anchor, c])
+    for k in range(plan.still.shape[0]):
+        if plan.still[k, 0] == r:
+            x[plan.still[k, 1] : plan.still[k, 2]] = scratch.grads[2, plan.still[k, 1] : plan.still[k, 2]]
+    if r == 0:
+        stats[c, 2] = -scratch.ghost[0, 0]
+
+
+@jit
+def train(loss_grad, step, data, plan, solver, shared, own, scratch, stats):  # type: ignore[no-untyped-def]
+    """Make every run of every client.
+
+    Parameters
+    ----------
+    loss_grad, step : typed functions
+        Of the model and of the optimizer.
+    data, plan, solver, scratch : Clients, Plan, Solver, Scratch
+    shared : (vectors, P)
+        What the server told.
+    own : (vectors, c, P)
+        The clients' own; changed.
+    stats : (c, 3) float64
+        Loss sum and weight sum over the steps of run 0, end of the ghost coordinate.
+    """
+    stats[:] = 0
+    for c in range(data.who.size):
+        for r in range(plan.vectors.shape[0]):
+            _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stats)
+
+
+@jit
+def losses(loss_grad, w, data, chunk, scratch, out):  # type: ignore[no-untyped-def]
+    """Write each client's loss sum and weight sum over all its rows at `w`, `chunk` rows at a time, to `out` (c, 2)."""
+    for c in range(data.who.size):
+        rows = data.rows[data.starts[data.who[c]] : data.starts[data.who[c] + 1]]
+        out[c, 0], out[c, 1] = 0.0, 0.0
+        for a in range(0, rows.size, chunk):
+            batch = rows[a : min(a + chunk, rows.size)]
+            out[c, 0] += loss_grad(w, data.x, data.y, batch, data.affine, data.spec, scratch.work, scratch.grads[0])
+            for row in batch:
+                out[c, 1] += data.y[row, 1]

@@ -1,0 +1,89 @@
+"""Federated rounds: the server tells, clients train on their own rows, their updates become one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from hpcfl.comm.communicator import Comm
+from hpcfl.config import Job
+from hpcfl.data.checkpoint import Loaded
+from hpcfl.errors import UsageError
+from hpcfl.federated import population
+from hpcfl.federated.rounds import Rounds
+from hpcfl.trainers.evaluation import evaluate, scalars
+from hpcfl.trainers.keeper import Keeper
+from hpcfl.trainers.objective import bind
+from hpcfl.trainers.outcome import Outcome
+
+
+def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], None, Outcome]:
+    """Train by federated rounds, one record a round (collective).
+
+    Raises
+    ------
+    UsageError
+        The cohort is larger than the clients, or the partition cannot be made.
+    """
+    people = population.load(job, comm)
+    with comm.together("reading the job file"):
+        check(job, people)
+    objective = bind(job, people.shards, people.comm)
+    attrs = objective.attrs(people.shards)
+    with comm.node_first("compiling kernels"):
+        Rounds.warm(job, objective, people)
+    rounds = Rounds(job, objective, people, comm)
+    first = resume(keeper.load(people.files), rounds)
+    rounds.tell()
+    spent: list[float] = []
+    record: dict[str, Any] = {}
+    rows, traffic = 0, np.zeros(2, np.int64)
+    for r in range(first, job.train.rounds):
+        start = perf_counter()
+        record = rounds.round(r)
+        spent.append(perf_counter() - start)
+        record |= {"learning_rate": rounds.rate(r), "seconds": spent[-1]}
+        rows += rounds.trained(record["cohort"])
+        traffic += np.array([record["uplink_bytes"], record["downlink_bytes"]])
+        last = r + 1 == job.train.rounds
+        if people.shards.test_total and (last or (r + 1) % job.evaluate.every == 0):
+            result = evaluate(objective, rounds.w, people.shards.test, attrs, comm)
+            record["test"] = result if last else scalars(result)
+        yield record
+        if comm.max(keeper.asks(rounds=r + 1), "stop") or last:
+            keeper.keep({"round": r + 1}, rounds.arrays(), rounds.kept.arrays())
+    summary = {
+        "rows": int(people.counts.sum()),
+        "test_rows": people.shards.test_total,
+        "clients": int(np.count_nonzero(people.counts)),
+        "rounds": job.train.rounds,
+        "train_seconds": sum(spent),
+        "seconds_per_round": float(np.median(spent)) if spent else 0.0,
+        "samples_per_second": rows / sum(spent) if spent else 0.0,
+        "uplink_bytes": int(traffic[0]),
+        "downlink_bytes": int(traffic[1]),
+        "final": {name: record[name] for name in ("train_loss", "test") if name in record},
+    }
+    return Outcome(objective.arrays(rounds.w), attrs, summary)
+
+
+def resume(loaded: Loaded | None, rounds: Rounds) -> int:
+    """Put the rounds where a checkpoint stood, and return how many were made."""
+    if loaded is None:
+        return 0
+    rounds.restore(loaded.shared)
+    rounds.kept.restore(loaded.own)
+    return loaded.position["round"]
+
+
+def check(job: Job, people: population.Population) -> None:
+    """Refuse a cohort larger than the clients that have rows."""
+    clients, fed = int(np.count_nonzero(people.counts)), job.federated
+    if not fed.fraction and fed.clients_per_round > clients:
+        raise UsageError(
+            f"federated.clients_per_round = {fed.clients_per_round}: only {clients} clients have rows; "
+            f"set it to {clients} or less"
+        )
