@@ -24,7 +24,9 @@ class Progress:
         # In a file a bar that redraws itself is a mess: one line every few seconds instead.
         wait = 0.1 if sys.stderr.isatty() else 10.0
         unit = WORDS.get(key or "", "tree")
-        self.bar = tqdm(total=total, unit=unit, disable=not active, mininterval=wait, dynamic_ncols=True)
+        # The bar ends with a carriage return, so that a message of another rank starts a line.
+        shape = "{l_bar}{bar}{r_bar}\r"
+        self.bar = tqdm(total=total, unit=unit, disable=not active, mininterval=wait, bar_format=shape, ncols=100)
 
     def __enter__(self) -> Progress:
         return self
