@@ -32,10 +32,13 @@ def train(job: Any, comm: Any = None, overwrite: bool = False, resume: str = "")
 def rounds(job: Any, comm: Any = None, overwrite: bool = False, resume: str = "") -> Iterator[dict[str, Any]]:
     """Train a job step by step: one record an epoch, round or iteration; arguments as `train`."""
     from hpcfl import config
+    from hpcfl.comm import slurm
     from hpcfl.comm.communicator import wrap
     from hpcfl.trainers.run import records
 
     ranks = wrap(comm)
+    if comm is None:
+        slurm.check(ranks.size)
     with ranks.together("reading the job file"):
         resolved = config.load(job)
     yield from records(resolved, ranks, overwrite, resume)

@@ -16,7 +16,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="must",
         default="",
-        choices=["auto"],
+        choices=["auto", "must"],
+        metavar="auto",
         help="go on from the newest whole checkpoint; `auto` starts anew if there is none",
     )
     parser.add_argument("--overwrite", action="store_true", help="remove the run that is already in the run directory")
@@ -25,10 +26,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train and say where the result is."""
     from hpcfl import config
+    from hpcfl.comm import slurm
     from hpcfl.comm.communicator import world
     from hpcfl.trainers.run import train
 
     comm = world()
+    slurm.check(comm.size)
     with comm.together("reading the job file"):
         job = config.load(args.job, tuple(args.set))
     record = train(job, comm, args.overwrite, args.resume)

@@ -40,7 +40,6 @@ def records(job: Job, comm: Comm, replace: bool = False, resume: str = "") -> It
         Whether to go on from its newest checkpoint; "auto" starts anew if there is none.
     """
     began = perf_counter()
-    slurm.check(comm.size)
     mode = job.train.mode
     with comm.together("reading the job file"):
         if mode not in MODES:

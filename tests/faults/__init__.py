@@ -1,0 +1,1 @@
+"""Faults: a run is interrupted anywhere, and goes on to the same bits."""

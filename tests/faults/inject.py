@@ -1,0 +1,68 @@
+"""Runs the command line with a fault: inject.py KIND PLACE RANK -- hpcfl's arguments.
+
+The fault comes once, at the second time that RANK passes PLACE (the first, for places passed once).
+"""
+
+import importlib
+import os
+import signal
+import sys
+import time
+
+PLACES = {  # name -> (module, attribute path, at which call)
+    "loading": ("hpcfl.data.table", "Table.read", 1),
+    "first step": ("hpcfl.trainers.gradients", "Local.write", 2),  # the first call only compiles
+    "mid-epoch": ("hpcfl.trainers.gradients", "Local.write", 9),
+    "first round": ("hpcfl.federated.local", "Local.run", 2),
+    "third round": ("hpcfl.federated.local", "Local.run", 4),
+    "evaluation": ("hpcfl.metrics", "evaluate", 1),
+    "write": ("pathlib", "Path.write_bytes", 3),  # of the second checkpoint: each has two files on rank 0
+    "fsync": ("hpcfl.data.h5", "sync", 7),
+    "rename": ("os", "replace", 3),
+    "manifest": ("hpcfl.data.manifest", "Manifest.write", 2),
+}
+
+
+def fault(kind: str) -> None:
+    """Do what KIND says to this process."""
+    print(f"injected {kind}", file=sys.stderr, flush=True)
+    if kind == "exception":
+        raise RuntimeError("injected")
+    if kind == "exit":
+        os._exit(1)
+    os.kill(os.getpid(), getattr(signal, f"SIG{kind}"))
+    time.sleep(0.01)  # the handler of TERM runs here, as it would later
+
+
+def arm(kind: str, place: str) -> None:
+    """Put the fault before the call that `place` names."""
+    name, path, count = PLACES[place]
+    owner = importlib.import_module(name)
+    *parents, last = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    real, calls = getattr(owner, last), [0]
+
+    def wrapped(*args, **kwargs):
+        calls[0] += 1
+        if calls[0] == count:
+            fault(kind)
+        return real(*args, **kwargs)
+
+    setattr(owner, last, wrapped)
+
+
+def main() -> int:
+    """Arm the fault on its rank and run hpcfl."""
+    kind, place, rank = sys.argv[1:4]
+    from mpi4py import MPI
+
+    from hpcfl.cli.main import main as run
+
+    if kind != "none" and MPI.COMM_WORLD.rank == int(rank):
+        arm(kind, place)
+    return run(sys.argv[5:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

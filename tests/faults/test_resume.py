@@ -1,0 +1,80 @@
+"""A run that was stopped goes on to the bits of one that never was."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.faults.runs import hpcfl, job, result
+
+
+@pytest.fixture(scope="module", params=["synchronous", "federated"])
+def whole(request, mpirun, tmp_path_factory):
+    """A run that nothing happens to, on 2 ranks."""
+    folder = tmp_path_factory.mktemp("whole")
+    mpirun(2, hpcfl("none", "", 0, job(folder, request.param)), timeout=300)
+    return request.param, folder
+
+
+PLACE = {"synchronous": "mid-epoch", "federated": "third round"}
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_term_checkpoints_and_exits_75_and_resume_gives_the_same_bits(whole, mpirun, tmp_path, rank):
+    mode, reference = whole
+    train = job(tmp_path, mode)
+    done = mpirun(2, hpcfl("TERM", PLACE[mode], rank, train), check=False, timeout=120)
+    assert done.returncode == 75, done.stderr
+    assert done.stderr.count("hpcfl: stopped by") == 1
+    assert not (tmp_path / "run" / "model.h5").exists()
+    mpirun(2, hpcfl("none", "", 0, [*train, "--resume"]), timeout=120)
+    assert result(tmp_path) == result(reference)
+
+
+def test_without_a_run_resume_is_refused_and_auto_starts(mpirun, tmp_path, whole):
+    mode, reference = whole
+    train = job(tmp_path, mode)
+    done = mpirun(2, hpcfl("none", "", 0, [*train, "--resume"]), check=False, timeout=120)
+    assert done.returncode == 2
+    assert "holds no whole checkpoint" in done.stderr
+    mpirun(2, hpcfl("none", "", 0, [*train, "--resume", "auto"]), timeout=120)
+    assert result(tmp_path) == result(reference)
+
+
+def test_a_finished_run_resumes_to_itself_and_more_of_it_is_as_from_the_start(mpirun, tmp_path, whole):
+    mode, reference = whole
+    shutil.copytree(reference / "run", tmp_path / "run")
+    train = job(tmp_path, mode)
+    mpirun(2, hpcfl("none", "", 0, [*train, "--resume"]), timeout=120)
+    assert result(tmp_path) == result(reference)
+    assert "accuracy" in json.loads((tmp_path / "run" / "summary.json").read_text())["final"]["test"]
+
+
+def test_another_job_is_refused_and_nothing_is_touched(mpirun, tmp_path, whole):
+    mode, reference = whole
+    shutil.copytree(reference / "run", tmp_path / "run")
+    before = (tmp_path / "run" / "job.toml").read_text(), (tmp_path / "run" / "log.jsonl").read_text()
+    train = job(tmp_path, mode)
+    done = mpirun(2, hpcfl("none", "", 0, [*train, "--resume", "--set", "seed=4"]), check=False, timeout=120)
+    assert done.returncode == 2
+    assert "seed was 3, is 4" in done.stderr
+    assert before == ((tmp_path / "run" / "job.toml").read_text(), (tmp_path / "run" / "log.jsonl").read_text())
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_reproducible_runs_resume_on_other_ranks(mpirun, tmp_path, ranks):
+    mpirun(2, hpcfl("none", "", 0, job(tmp_path / "whole", reproducible=True)), timeout=120)
+    train = job(tmp_path / "cut", reproducible=True)
+    done = mpirun(2, hpcfl("TERM", "mid-epoch", 1, train), check=False, timeout=120)
+    assert done.returncode == 75, done.stderr
+    mpirun(ranks, hpcfl("none", "", 0, [*train, "--resume"]), timeout=120)
+    assert result(tmp_path / "cut") == result(tmp_path / "whole")
+
+
+def test_the_time_limit_stops_with_a_checkpoint(mpirun, tmp_path):
+    train = job(tmp_path)
+    long = ["--set", "train.epochs=100000", "--set", "train.time_limit=4", "--set", "checkpoint.every_steps=0"]
+    done = mpirun(2, hpcfl("none", "", 0, [*train, *long]), check=False, timeout=120)
+    assert done.returncode == 75
+    assert "stopped by the time limit" in done.stderr
+    assert list((tmp_path / "run" / "checkpoints").iterdir())
