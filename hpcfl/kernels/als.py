@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpcfl.kernels.flags import jit
+from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.gram import BLOCK, add_gram
 from hpcfl.kernels.posdef import solve
 
@@ -58,7 +58,7 @@ def explicit(indptr, index, rating, other, hyper, work, system, out):
         out[u] = x[: k + 1]
 
 
-@jit
+@part
 def _gather(index, rating, other, mean, block, sums):
     """Copy the factors of `index` into `block`; add up them, and them times what is left of the ratings."""
     k = block.shape[1]
@@ -75,7 +75,7 @@ def _gather(index, rating, other, mean, block, sums):
     return total
 
 
-@jit
+@part
 def _regularize(system, used, reg):
     """Add `reg` to the diagonal; variables past `used` are tied to zero."""
     for i in range(used):

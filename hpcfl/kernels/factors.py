@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpcfl.kernels.flags import jit
+from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.order import mix
 
 
@@ -57,7 +57,7 @@ def predict(user, item, users, items, mean, out):
             out[t] += s
 
 
-@jit
+@part
 def best(row, items, seen, scores, top):
     """Find the items of highest score that a user has not seen; ties by item number.
 

@@ -35,3 +35,8 @@ numba.config.CACHE_DIR = str(cache_folder())
 
 jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract", "arcp"})
 exact = numba.njit(cache=True, nogil=True, error_model="numpy")
+# `jit` for a function that is part of other kernels. A process that has just compiled a kernel may run another copy of
+# what it calls than one that loads it from the cache, with sums in another order; with no calls left there is one copy.
+part = numba.njit(
+    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract", "arcp"}, forceinline=True
+)

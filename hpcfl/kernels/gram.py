@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpcfl.kernels.flags import jit
+from hpcfl.kernels.flags import part
 
 BLOCK = 256  # rows that are gathered at once: with 32 factors 32 kB, a first-level cache
 
 
-@jit
+@part
 def add_gram(block, rows, gram, system):
     """Add ``block[:rows].T @ block[:rows]`` to the upper triangle of the corner of `system`.
 

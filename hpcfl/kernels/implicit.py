@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpcfl.kernels.flags import jit
+from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.gram import BLOCK, add_gram
 from hpcfl.kernels.posdef import solve
 
@@ -53,7 +53,7 @@ def cholesky(indptr, index, rating, other, full, hyper, work, system, out):
         out[u] = x[: k + 1]
 
 
-@jit
+@part
 def _gather(index, rating, other, alpha, block, sums):
     """Copy factors, each times the root of its confidence above 1, and add them times confidence."""
     k = block.shape[1]
@@ -105,7 +105,7 @@ def conjugate(indptr, index, rating, other, full, hyper, out):
             size = new
 
 
-@jit
+@part
 def _apply(index, rating, other, full, alpha, reg, v, target, out):
     """Write A v - target * b into `out`, where A x = b is the row's system."""
     k = out.size
@@ -119,7 +119,7 @@ def _apply(index, rating, other, full, alpha, reg, v, target, out):
             out[j] += weight * row[j]
 
 
-@jit
+@part
 def _dot(a, b):
     s = a.dtype.type(0)
     for j in range(a.size):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hpcfl.kernels.flags import jit
+from hpcfl.kernels.flags import part
 
 PANEL = 4
 
 
-@jit
+@part
 def solve(a, x):
     """Solve one system in place by Cholesky, four rows at a time.
 
