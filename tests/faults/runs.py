@@ -27,7 +27,7 @@ groups = 4
 [checkpoint]
 every_steps = 2
 [comm]
-timeout = 60
+timeout = 600
 """
 FEDERATED = """
 seed = 3
@@ -48,7 +48,7 @@ clients_per_round = 3
 [checkpoint]
 every_rounds = 1
 [comm]
-timeout = 60
+timeout = 600
 """
 JOBS = {"synchronous": SYNCHRONOUS, "federated": FEDERATED}
 
