@@ -171,8 +171,8 @@ def read_labelled(
     known = table.classes if model.classes else ()
     if known and known != model.classes:
         y = _translation(model, table)[y]
-    strange = np.flatnonzero(y >= len(model.classes)) if model.classes else ()
-    if len(strange):
+    strange = np.flatnonzero(y >= len(model.classes)) if model.classes else np.empty(0, np.int64)
+    if strange.size:
         place = checks.where(table, start + int(strange[0]))
         raise DataError(f"{place}: label {y[strange[0]]}, the model knows 0 to {len(model.classes) - 1}; mend the file")
     weight = table.column("weight", start, stop) if table.has("weight") else np.ones(stop - start)
