@@ -68,8 +68,8 @@ class Wave:
     value: np.ndarray
 
 
-def grow(codes: np.ndarray, first: int, target: Target, plan: Plan, trees: int, comm: Comm, ship: int = SHIP) -> Trees:
-    """Return all `trees` trees, on every rank (collective).
+def grow(codes: np.ndarray, first: int, target: Target, plan: Plan, numbers: range, comm: Comm, ship: int = SHIP) -> Trees:
+    """Return the trees numbered `numbers`, on every rank (collective).
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def grow(codes: np.ndarray, first: int, target: Target, plan: Plan, trees: int, 
     """
     most = max(int(comm.max(float(len(codes)), "rows")), 1)
     step = max(WAVE // most, 1)
-    waves = [range(a, min(a + step, trees)) for a in range(0, trees, step)]
+    waves = [numbers[a : a + step] for a in range(0, len(numbers), step)]
     return join([_wave(codes, first, target, plan, w, comm, ship) for w in waves]) if waves else empty(target.width)
 
 

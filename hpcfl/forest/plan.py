@@ -28,6 +28,8 @@ class Plan:
         Rows of a leaf at least.
     bootstrap, random_cuts : bool
         Whether rows are drawn with replacement; whether thresholds are drawn (ExtraTrees).
+    l2 : float
+        Penalty on the values of leaves, when boosting.
     """
 
     seed: int
@@ -36,6 +38,7 @@ class Plan:
     leaf: int
     bootstrap: bool
     random_cuts: bool
+    l2: float = 0.0
 
     def key(self, tree: int) -> np.uint64:
         """Return the key of a tree's root, from which all its draws follow."""
@@ -52,5 +55,7 @@ class Plan:
 
     def limits(self, target: Target) -> np.ndarray:
         """Return the kernels' real numbers, float64 (5,)."""
+        if target.boosted:
+            return np.array([self.l2 * target.weight, SOME, 0.0, 1.0, float(self.leaf)])
         need = self.leaf * target.weight if self.leaf > 1 else 1
         return np.array([0.0, ANY if target.classes > 1 else SOME, -np.inf, need, 0.0])

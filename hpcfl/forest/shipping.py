@@ -63,7 +63,7 @@ def exchange(wave: Wave, small: Frontier, owner: np.ndarray, comm: Comm) -> tupl
         for part, v in zip(parts, (block.reshape(-1), wave.stats[rows], spans[:, 1] - spans[:, 0]), strict=True):
             part.append(v)
     codes, stats, sizes = (np.concatenate(comm.alltoallv(p, "node rows")) for p in parts)
-    return codes.reshape(-1, wave.codes.shape[1]), stats, sizes.reshape(comm.size, -1)
+    return np.asfortranarray(codes.reshape(-1, wave.codes.shape[1])), stats, sizes.reshape(comm.size, -1)
 
 
 def graft(

@@ -11,6 +11,7 @@ from hpcfl.comm.communicator import Comm
 from hpcfl.errors import DataError
 
 STEPS = 1 << 8  # steps of the largest weight when weights are not all one
+HESSIANS = (1 << 12) - 1  # steps of the largest hessian
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,21 @@ class Target:
         Number of classes, 1 for values.
     shift : int
         Where the packed sums meet.
-    weight : int
-        What a row of the largest weight adds to h.
+    weight : float
+        What a row of the largest weight (boosting: a hessian of 1) adds to h.
     center, scale : float
         A value is ``center + scale * g / h``.
+    boosted : bool
+        Whether g and h are those of a loss.
     """
 
     unit: np.ndarray
     classes: int
     shift: int = 32
-    weight: int = 1
+    weight: float = 1
     center: float = 0.0
     scale: float = 1.0
+    boosted: bool = False
 
     @property
     def width(self) -> int:
@@ -74,6 +78,19 @@ def of_values(y: np.ndarray, weight: np.ndarray, rows: int, comm: Comm) -> Targe
         raise DataError(f"{rows} rows are too many for a regression forest with weights; leave the weights out")
     g = np.rint((y.astype(np.float64) - center) / reach * 2.0**g_bits).astype(np.int64)
     return Target((g * h << h_bits) + h, 1, h_bits, steps, center, reach / 2.0**g_bits)
+
+
+def of_gradients(g: np.ndarray, h: np.ndarray, rows: int, comm: Comm) -> Target:
+    """Return the target of a boosting step: negative gradients and hessians (n,) (collective)."""
+    g_high = max(comm.max(float(np.abs(g).max(initial=0)), "range"), 1e-300)
+    h_high = max(comm.max(float(h.max(initial=0)), "range"), 1e-300)
+    log_rows = ceil(log2(rows + 1))
+    h_scale = HESSIANS / h_high
+    shift = log_rows + ceil(log2(HESSIANS + 1))
+    g_scale = 2.0 ** (62 - shift - log_rows) / g_high
+    unit = np.rint(g * g_scale).astype(np.int64) << shift
+    unit += np.maximum(np.rint(h * h_scale).astype(np.int64), 1)
+    return Target(unit, 1, shift, h_scale, 0.0, h_scale / g_scale, True)
 
 
 def whole_weights(weight: np.ndarray, comm: Comm) -> tuple[np.ndarray, int]:
