@@ -21,19 +21,12 @@ class Data:
     x: str = key("x", "name of the features' dataset in a plain HDF5 file")
     y: str = key("y", "name of the targets' dataset in a plain HDF5 file")
     task: Literal["", "classification", "regression", "ratings"] = key("", "what y is; read from the file unless set")
-    order: Literal["rows", "blocks"] = key("rows", "`rows`: in memory; `blocks`: streamed from the file")
-    streams: int = key(64, "streams that the table is cut into when streamed")
-    block_rows: int = key(256, "rows of a block when streamed")
-    window: int = key(4, "blocks of a stream that are shuffled together when streamed")
-    memory_limit: float = key(0.0, "bytes of blocks that a rank keeps when streamed; 0 keeps what is in use")
     standardize: bool = key(False, "scale each feature to mean 0, variance 1; stored in the model")
     missing: Literal["error", "drop"] = key("error", "rows with NaN or infinity: refuse them, or drop them")
 
     def __post_init__(self) -> None:
         if isinstance(self.test, float) and not 0 < self.test < 1:
             raise ValueError(f'test = {self.test}: a fraction between 0 and 1 is needed, or "none"')
-        for name in ("streams", "block_rows", "window"):
-            positive(self, name)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _value(cls: type[Any], f: dataclasses.Field[Any], value: Any, where: str) ->
         return read(typing.cast(type[Any], kind), value, where)
     ok, out = _convert(kind, value)
     if not ok:
-        raise UsageError(f"{where} = {value!r}: {_spell(kind)} is needed ({f.metadata['doc']})")
+        raise UsageError(f"{where} = {value!r}: {spell(kind)} is needed ({f.metadata['doc']})")
     return out
 
 
@@ -129,14 +129,15 @@ def _convert(kind: Any, value: Any) -> tuple[bool, Any]:
     return isinstance(value, kind) and (kind is bool) == isinstance(value, bool), value
 
 
-def _spell(kind: Any) -> str:
+def spell(kind: Any) -> str:
+    """Return the words for a type in messages and tables."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         return "one of " + ", ".join(repr(a) for a in args)
     if origin in (Union, types.UnionType):
-        return " or ".join(_spell(a) for a in args)
+        return " or ".join(spell(a) for a in args)
     if origin is tuple:
-        return f"a list of {_spell(args[0])}"
+        return f"a list of {spell(args[0])}"
     words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     return words.get(kind, str(kind))
 

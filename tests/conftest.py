@@ -20,6 +20,13 @@ BIN = Path(sys.executable).parent
 PREAMBLE = "import faulthandler; faulthandler.dump_traceback_later({limit}, exit=True)\n"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start several ranks."""
+    for item in items:
+        if "mpirun" in getattr(item, "fixturenames", ()):
+            item.add_marker("mpi")
+
+
 def launcher() -> list[str]:
     """Return the launcher of the MPI that this environment has, with what it needs to oversubscribe."""
     own = BIN / "mpirun"

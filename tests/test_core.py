@@ -82,7 +82,7 @@ def test_defaults_are_written_back(mode):
         ({"train": {"batch_size": "half"}}, "a whole number or one of 'full'"),
         ({"train": {"batch_size": 0}}, "train.batch_size = 0"),
         ({"data": {"test": 1.5}}, "data.test = 1.5"),
-        ({"data": {"order": "random"}}, "one of 'rows', 'blocks'"),
+        ({"data": {"missing": "keep"}}, "one of 'error', 'drop'"),
         ({"optimizer": {"schedule": {"name": "step", "every": 0}}}, "optimizer.schedule.every = 0"),
         ({"train": 3}, "train must be a table"),
     ],
@@ -96,7 +96,9 @@ def test_mistakes_are_named(table, says):
 def test_overrides(tmp_path):
     file = tmp_path / "job.toml"
     file.write_text('[optimizer]\nschedule = "cosine"\n')
-    job = config.load(file, ("train.epochs=3", "optimizer.schedule.floor=0.5", "output=a/b", "model.hidden=[4]", "model.name=mlp"))
+    job = config.load(
+        file, ("train.epochs=3", "optimizer.schedule.floor=0.5", "output=a/b", "model.hidden=[4]", "model.name=mlp")
+    )
     assert (job.train.epochs, job.optimizer.schedule.floor, job.output, job.model.rule.hidden) == (3, 0.5, "a/b", (4,))
     file.write_text("[train\n")
     with pytest.raises(UsageError, match="is not TOML"):
@@ -107,7 +109,9 @@ def test_overrides(tmp_path):
 
 def test_users_own_file(tmp_path):
     file = tmp_path / "mine.py"
-    file.write_text("class Halving:\n    every: int = 10\n    def factor(self, step, steps):\n        return 0.5 ** (step // self.every)\n")
+    file.write_text(
+        "class Halving:\n    every: int = 10\n    def factor(self, step, steps):\n        return 0.5 ** (step // self.every)\n"
+    )
     job = config.load({"optimizer": {"schedule": {"file": str(file), "every": 5}}})
     assert job.optimizer.schedule.factor(10, 100) == 0.25
     assert config.dump(job)["optimizer"]["schedule"] == {"file": str(file), "every": 5}

@@ -7,7 +7,12 @@ from hpcfl.data.csr import CSR
 from hpcfl.kernels import loss, network, sparse
 from tests.reference import network as slow
 
-KINDS = {"squared": loss.SQUARED, "logistic": loss.LOGISTIC, "softmax": loss.SOFTMAX, "squared_hinge": loss.SQUARED_HINGE}
+KINDS = {
+    "squared": loss.SQUARED,
+    "logistic": loss.LOGISTIC,
+    "softmax": loss.SOFTMAX,
+    "squared_hinge": loss.SQUARED_HINGE,
+}
 CASES = [
     ("squared", "relu", [7, 1]),
     ("logistic", "relu", [7, 1]),
@@ -74,7 +79,9 @@ def test_sparse_equals_dense(kind, activation, widths):
     none = np.empty((2, 0))
     dense = run(network.loss_grad, spec, w, x, y, rows, none)
     held = x != 0
-    csr = CSR(x[held], np.nonzero(held)[1].astype(np.int32), np.concatenate([[0], held.sum(1).cumsum()]).astype(np.int64))
+    csr = CSR(
+        x[held], np.nonzero(held)[1].astype(np.int32), np.concatenate([[0], held.sum(1).cumsum()]).astype(np.int64)
+    )
     got = run(sparse.loss_grad, spec, w, csr, y, rows, none)
     assert got[0] == pytest.approx(dense[0], rel=1e-12)
     np.testing.assert_allclose(got[1], dense[1], rtol=1e-10, atol=1e-10)
