@@ -79,7 +79,9 @@ def open_log(files: tuple[str, ...], ids: tuple[np.ndarray, np.ndarray] | None =
     for path in files:
         table = open_table(path)
         if table.kind != "ratings":
-            raise DataError(f"{path} holds no ratings (user, item, rating); make it with 'hpcfl convert --task ratings'")
+            raise DataError(
+                f"{path} holds no ratings (user, item, rating); make it with 'hpcfl convert --task ratings'"
+            )
         rows += table.rows
     if rows == 0:
         raise DataError(f"{files[0]}: no ratings; convert it again")

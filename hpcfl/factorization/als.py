@@ -36,10 +36,10 @@ class Alternating:
         width, mine, theirs = rule.rank + 1, ratings.by_user, ratings.by_item
         self.users, self.items = (np.zeros((d.stop - d.first, width), dtype) for d in (ratings.users, ratings.items))
         factors.start(seeding.key(seed, "items"), ratings.items.first, rule.rank**-0.5, self.items)
-        self.to_users = Exchange(ratings.items, mine.index, width, dtype, comm)
-        self.to_items = Exchange(ratings.users, theirs.index, width, dtype, comm)
-        self.user_half = Half(rule, mine._replace(index=self.to_users.index), ratings.mean, dtype)
-        self.item_half = Half(rule, theirs._replace(index=self.to_items.index), ratings.mean, dtype)
+        self.to_users = Exchange(ratings.items, mine.indices, width, dtype, comm)
+        self.to_items = Exchange(ratings.users, theirs.indices, width, dtype, comm)
+        self.user_half = Half(rule, mine._replace(indices=self.to_users.index), ratings.mean, dtype)
+        self.item_half = Half(rule, theirs._replace(indices=self.to_items.index), ratings.mean, dtype)
         self.grams = [Gram(d, rule.rank, dtype, comm) for d in (ratings.items, ratings.users)] if rule.implicit else []
         self.to_users.send(self.items, "items")
 
@@ -58,5 +58,8 @@ class Alternating:
 
     def warm(self) -> None:
         """Compile what `step` calls (local)."""
-        for part, exchange, out in ((self.user_half, self.to_users, self.users), (self.item_half, self.to_items, self.items)):
+        for part, exchange, out in (
+            (self.user_half, self.to_users, self.users),
+            (self.item_half, self.to_items, self.items),
+        ):
             part.warm(exchange.table, out)

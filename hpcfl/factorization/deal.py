@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -35,7 +36,8 @@ class Deal:
     @property
     def bounds(self) -> np.ndarray:
         """First row of each rank, and the number of rows last: (ranks + 1,) int64."""
-        return self.cuts[self.runs]
+        rows: np.ndarray = self.cuts[self.runs]
+        return rows
 
     @property
     def first(self) -> int:
@@ -70,7 +72,7 @@ class Deal:
         """
         blocks = np.zeros(self.cuts.size - 1)
         edges = indptr[self.own_blocks()]
-        for i, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for i, (a, b) in enumerate(pairwise(edges)):
             blocks[self.runs[self.rank] + i] = values[a:b].sum(dtype=np.float64)
         return float(comm.sum(blocks, purpose).sum())
 

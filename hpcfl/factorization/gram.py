@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from hpcfl.comm.communicator import Comm
@@ -30,7 +32,7 @@ class Gram:
     def __call__(self, own: np.ndarray) -> np.ndarray:
         """Return the matrix (rank, rank) of all ranks' rows, `own` (n, rank + 1) being this rank's (collective)."""
         k = self.out.shape[0]
-        for a, b in zip(self.edges[:-1], self.edges[1:], strict=True):
+        for a, b in pairwise(self.edges):
             rows = np.ascontiguousarray(own[a:b, :k])
             np.dot(rows.T, rows, self.tree.buffer().reshape(k, k))
             self.tree.push()

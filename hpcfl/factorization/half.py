@@ -27,7 +27,7 @@ class Half:
     def __init__(self, rule: Any, side: Side, mean: float, dtype: np.typing.DTypeLike) -> None:
         k = rule.rank
         p = -(-(k + 1) // PANEL) * PANEL
-        self.ratings = (side.indptr, side.index, side.rating.astype(dtype))
+        self.ratings = (side.indptr, side.indices, side.rating.astype(dtype))
         self.scratch = (np.zeros((BLOCK + k + 2, k), dtype), np.zeros((p, p + 1), dtype))
         self.implicit, self.cg = rule.implicit, rule.implicit and rule.solver == "cg"
         last = (rule.alpha, rule.cg_steps) if rule.implicit else (rule.biases, mean)

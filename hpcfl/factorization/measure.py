@@ -27,9 +27,9 @@ def train_loss(rule: Any, ratings: Ratings, users: np.ndarray, items: np.ndarray
     side = ratings.by_user
     user = np.repeat(np.arange(len(users), dtype=np.int32), np.diff(side.indptr))
     out = np.empty(user.size)
-    factors.predict(user, side.index, users, items, 0.0 if rule.implicit else ratings.mean, out)
+    factors.predict(user, side.indices, users, items, 0.0 if rule.implicit else ratings.mean, out)
     if not rule.implicit:
-        return ratings.users.sum((side.rating - out) ** 2, side.indptr, comm, "evaluate") / ratings.facts["rows"]
+        return ratings.users.sum((side.rating - out) ** 2, side.indptr, comm, "evaluate") / int(ratings.facts["rows"])
     confidence = 1 + rule.alpha * side.rating.astype(np.float64)
     seen = ratings.users.sum(confidence * (1 - out) ** 2 - out**2, side.indptr, comm, "evaluate")
     wide = items[:, :-1].astype(np.float64)
@@ -63,7 +63,7 @@ def ranking(rule: Any, ratings: Ratings, users: np.ndarray, items: np.ndarray, c
     out = np.empty((len(users), 4))
     scratch = np.empty(rule.top, np.int64), np.empty(len(items), items.dtype)
     side, relevant = ratings.by_user, test.item[good].astype(np.int32)
-    factors.judge(users, items, side.indptr, side.index, indptr, relevant, *scratch, out)
+    factors.judge(users, items, side.indptr, side.indices, indptr, relevant, *scratch, out)
     judged = np.isfinite(out[:, 0])
     each = np.arange(len(users) + 1)
     count = ratings.users.sum(judged.astype(np.float64), each, comm, "evaluate")
@@ -71,3 +71,12 @@ def ranking(rule: Any, ratings: Ratings, users: np.ndarray, items: np.ndarray, c
     columns = np.where(judged[:, None], out, 0).T
     sums = [ratings.users.sum(np.ascontiguousarray(column), each, comm, "evaluate") for column in columns]
     return {name: total / count if count else float("nan") for name, total in zip(names, sums, strict=True)}
+
+
+def warm(users: np.ndarray, items: np.ndarray) -> None:
+    """Compile what the functions above call (local)."""
+    for kind in (np.int32, np.int64):
+        factors.predict(np.zeros(0, kind), np.zeros(0, kind), users, items, 0.0, np.zeros(0))
+    start, some = np.zeros(1, np.int64), np.zeros(0, np.int32)
+    scratch = np.zeros(1, np.int64), np.zeros(len(items), items.dtype)
+    factors.judge(users[:0], items, start, some, start, some, *scratch, np.zeros((0, 4)))

@@ -22,7 +22,7 @@ class Side(NamedTuple):
     """Ratings of this rank's rows, compressed: sorted by row, then by the other side's row."""
 
     indptr: np.ndarray
-    index: np.ndarray
+    indices: np.ndarray
     rating: np.ndarray
 
 
@@ -101,7 +101,7 @@ def load(data: Data, seed: int, by_time: bool, blocks: int, both: bool, comm: Co
     by_user, by_item = _side(mine, users), _side(theirs, items)
     counts = (
         comm.allgatherv(np.diff(by_user.indptr), "counts"),
-        comm.sum(np.bincount(by_user.index, minlength=log.ids[1].size), "counts"),
+        comm.sum(np.bincount(by_user.indices, minlength=log.ids[1].size), "counts"),
     )
     cold = [np.count_nonzero(_cold(code, count)) for code, count in zip(test[:2], counts, strict=True)]
     sums = comm.sum(np.array([mine.user.size, test.user.size, doubles, *cold], np.int64), "rows")
@@ -166,4 +166,5 @@ def _side(rows: Rows, own: Deal) -> Side:
 
 
 def _cold(code: np.ndarray, count: np.ndarray) -> np.ndarray:
-    return (code < 0) | (count[np.maximum(code, 0)] == 0)
+    cold: np.ndarray = (code < 0) | (count[np.maximum(code, 0)] == 0)
+    return cold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def recommend(run: str | Path, user: str, top: int) -> Recommendation:
     if top < 1:
         raise UsageError(f"--top {top}: a whole number above 0 is needed")
     arrays, attrs = _model(Path(run))
-    job = config.load(attrs["job"])
+    job = config.load(json.loads(attrs["job"]))
     ids = tuple(_decoded(arrays[f"{name}_id"]) for name in ("user", "item"))
     at = np.flatnonzero(ids[0].astype(np.str_) == user)
     code = int(at[0]) if at.size else -1
@@ -84,7 +85,7 @@ def _model(run: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise UsageError(f"{run} has no model.h5; give the run directory that 'hpcfl train' named")
     arrays, attrs = h5.read(run / "model.h5")
     if attrs.get("mode") != "factorization":
-        raise UsageError(f"{run}: its mode is {attrs.get('mode')}; recommending needs mode = \"factorization\"")
+        raise UsageError(f'{run}: its mode is {attrs.get("mode")}; recommending needs mode = "factorization"')
     return arrays, attrs
 
 
@@ -92,7 +93,9 @@ def _decoded(ids: np.ndarray) -> np.ndarray:
     return np.char.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids
 
 
-def _rated(train: str | tuple[str, ...], ids: tuple[np.ndarray, np.ndarray], code: int) -> tuple[np.ndarray, np.ndarray]:
+def _rated(
+    train: str | tuple[str, ...], ids: tuple[np.ndarray, np.ndarray], code: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the items (m,) int32 and the ratings of one user; of two of an item the last counts."""
     if code < 0:
         return np.zeros(0, np.int32), np.zeros(0, np.float32)
@@ -111,10 +114,11 @@ def _rated(train: str | tuple[str, ...], ids: tuple[np.ndarray, np.ndarray], cod
 def _user_row(rule: Any, arrays: dict[str, np.ndarray], mean: float, code: int, side: Side) -> np.ndarray:
     """Return a user's factors; a federated model has none, they are solved for from the user's own ratings."""
     if "users" in arrays:
-        return arrays["users"][code]
+        known: np.ndarray = arrays["users"][code]
+        return known
     items = arrays["items"]
     out = np.zeros((1, items.shape[1]), items.dtype)
-    indptr = np.array([0, side.index.size], np.int64)
+    indptr = np.array([0, side.indices.size], np.int64)
     Half(rule, side._replace(indptr=indptr), mean, items.dtype)(items, None, out)
     row: np.ndarray = out[0]
     return row

@@ -56,7 +56,8 @@ class Rotation:
         strips, runs = len(self.deal.cuts) - 1, self.deal.runs
         for s in range(strips):
             for i in range(runs[self.comm.rank], runs[self.comm.rank + 1]):
-                mf_sgd.sweep(*self.cells[i, (i + s) % strips], self.hyper, self.users, self.table)
+                user, item, rating = self.cells[i, (i + s) % strips]
+                mf_sgd.sweep(user, item, rating, self.hyper, self.users, self.table)
             self._rotate(s, strips)
         self.hyper[0] *= self.decay
 
@@ -89,15 +90,15 @@ def _cells(ratings: Ratings, seed: int, dtype: np.typing.DTypeLike) -> dict[tupl
     side, runs = ratings.by_user, ratings.users.runs
     user = np.repeat(np.arange(side.indptr.size - 1, dtype=np.int32), np.diff(side.indptr))
     hashes = np.empty(user.size, np.uint64)
-    factors.pair_hashes(seeding.key(seed, "order"), user + ratings.users.first, side.index, hashes)
+    factors.pair_hashes(seeding.key(seed, "order"), user + ratings.users.first, side.indices, hashes)
     row = np.searchsorted(ratings.users.cuts, user + ratings.users.first, "right") - 1
-    column = np.searchsorted(ratings.items.cuts, side.index, "right") - 1
+    column = np.searchsorted(ratings.items.cuts, side.indices, "right") - 1
     strips = len(ratings.items.cuts) - 1
     order = np.lexsort((hashes, column, row))
     edges = np.searchsorted((row * strips + column)[order], np.arange(strips * strips + 1))
-    out = {}
+    out: dict[tuple[int, int], tuple[np.ndarray, ...]] = {}
     for i in range(runs[ratings.users.rank], runs[ratings.users.rank + 1]):
         for j in range(strips):
             pick = order[edges[i * strips + j] : edges[i * strips + j + 1]]
-            out[i, j] = user[pick], side.index[pick], side.rating[pick].astype(dtype)
+            out[i, j] = user[pick], side.indices[pick], side.rating[pick].astype(dtype)
     return out

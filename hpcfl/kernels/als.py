@@ -15,7 +15,16 @@ from hpcfl.kernels.posdef import solve
 
 
 @jit
-def explicit(indptr, index, rating, other, hyper, work, system, out):
+def explicit(
+    indptr: np.ndarray,
+    index: np.ndarray,
+    rating: np.ndarray,
+    other: np.ndarray,
+    hyper: np.ndarray,
+    work: np.ndarray,
+    system: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Solve all rows for observed ratings (Zhou, Wilkinson, Schreiber, Pan 2008), biases included.
 
     Row u minimizes ``sum_i (r - mean - bias_i - bias_u - p_u . q_i)^2 + reg |(p_u, bias_u)|^2`` over
@@ -59,7 +68,9 @@ def explicit(indptr, index, rating, other, hyper, work, system, out):
 
 
 @part
-def _gather(index, rating, other, mean, block, sums):
+def _gather(
+    index: np.ndarray, rating: np.ndarray, other: np.ndarray, mean: float, block: np.ndarray, sums: np.ndarray
+) -> float:
     """Copy the factors of `index` into `block`; add up them, and them times what is left of the ratings."""
     k = block.shape[1]
     total = block.dtype.type(0)
@@ -76,7 +87,7 @@ def _gather(index, rating, other, mean, block, sums):
 
 
 @part
-def _regularize(system, used, reg):
+def _regularize(system: np.ndarray, used: int, reg: float) -> None:
     """Add `reg` to the diagonal; variables past `used` are tied to zero."""
     for i in range(used):
         system[i, i] += reg

@@ -9,7 +9,7 @@ from hpcfl.kernels.order import mix
 
 
 @jit
-def start(key, first, scale, out):
+def start(key: int, first: int, scale: float, out: np.ndarray) -> None:
     """Fill rows first, first + 1, ... with uniform numbers in [-scale, scale), biases 0.
 
     Parameters
@@ -29,7 +29,9 @@ def start(key, first, scale, out):
 
 
 @jit
-def predict(user, item, users, items, mean, out):
+def predict(
+    user: np.ndarray, item: np.ndarray, users: np.ndarray, items: np.ndarray, mean: float, out: np.ndarray
+) -> None:
     """Predict ratings: mean + biases + product of factors.
 
     Parameters
@@ -58,7 +60,7 @@ def predict(user, item, users, items, mean, out):
 
 
 @part
-def best(row, items, seen, scores, top):
+def best(row: np.ndarray, items: np.ndarray, seen: np.ndarray, scores: np.ndarray, top: np.ndarray) -> None:
     """Find the items of highest score that a user has not seen; ties by item number.
 
     Parameters
@@ -93,7 +95,17 @@ def best(row, items, seen, scores, top):
 
 
 @jit
-def judge(users, items, indptr, seen, test_indptr, relevant, top, scores, out):
+def judge(
+    users: np.ndarray,
+    items: np.ndarray,
+    indptr: np.ndarray,
+    seen: np.ndarray,
+    test_indptr: np.ndarray,
+    relevant: np.ndarray,
+    top: np.ndarray,
+    scores: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Measure each user's best items against the held-out ones (binary relevance).
 
     Parameters
@@ -131,7 +143,7 @@ def judge(users, items, indptr, seen, test_indptr, relevant, top, scores, out):
 
 
 @jit
-def pair_hashes(key, user, item, out):
+def pair_hashes(key: int, user: np.ndarray, item: np.ndarray, out: np.ndarray) -> None:
     """Write 64 random bits of each pair of `user` and `item` (n,) into `out` (n,) uint64."""
     for t in range(user.size):
         out[t] = mix(mix(key, user[t]), item[t])

@@ -10,7 +10,7 @@ BLOCK = 256  # rows that are gathered at once: with 32 factors 32 kB, a first-le
 
 
 @part
-def add_gram(block, rows, gram, system):
+def add_gram(block: np.ndarray, rows: int, gram: np.ndarray, system: np.ndarray) -> None:
     """Add ``block[:rows].T @ block[:rows]`` to the upper triangle of the corner of `system`.
 
     Parameters

@@ -16,7 +16,17 @@ from hpcfl.kernels.posdef import solve
 
 
 @jit
-def cholesky(indptr, index, rating, other, full, hyper, work, system, out):
+def cholesky(
+    indptr: np.ndarray,
+    index: np.ndarray,
+    rating: np.ndarray,
+    other: np.ndarray,
+    full: np.ndarray,
+    hyper: np.ndarray,
+    work: np.ndarray,
+    system: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Solve all rows exactly.
 
     Parameters
@@ -54,7 +64,9 @@ def cholesky(indptr, index, rating, other, full, hyper, work, system, out):
 
 
 @part
-def _gather(index, rating, other, alpha, block, sums):
+def _gather(
+    index: np.ndarray, rating: np.ndarray, other: np.ndarray, alpha: float, block: np.ndarray, sums: np.ndarray
+) -> None:
     """Copy factors, each times the root of its confidence above 1, and add them times confidence."""
     k = block.shape[1]
     for t in range(index.size):
@@ -67,7 +79,15 @@ def _gather(index, rating, other, alpha, block, sums):
 
 
 @jit
-def conjugate(indptr, index, rating, other, full, hyper, out):
+def conjugate(
+    indptr: np.ndarray,
+    index: np.ndarray,
+    rating: np.ndarray,
+    other: np.ndarray,
+    full: np.ndarray,
+    hyper: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Improve all rows by a few steps of conjugate gradients (Takacs, Pilaszy, Tikk 2011).
 
     Parameters
@@ -106,7 +126,17 @@ def conjugate(indptr, index, rating, other, full, hyper, out):
 
 
 @part
-def _apply(index, rating, other, full, alpha, reg, v, target, out):
+def _apply(
+    index: np.ndarray,
+    rating: np.ndarray,
+    other: np.ndarray,
+    full: np.ndarray,
+    alpha: float,
+    reg: float,
+    v: np.ndarray,
+    target: int,
+    out: np.ndarray,
+) -> None:
     """Write A v - target * b into `out`, where A x = b is the row's system."""
     k = out.size
     for i in range(k):
@@ -120,7 +150,7 @@ def _apply(index, rating, other, full, alpha, reg, v, target, out):
 
 
 @part
-def _dot(a, b):
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
     s = a.dtype.type(0)
     for j in range(a.size):
         s += a[j] * b[j]

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from hpcfl.kernels.flags import jit
 
 LIMIT = 2.0**61
 
 
 @jit
-def add(indptr, index, rating, mean, users, items, unit, sums):
+def add(
+    indptr: np.ndarray,
+    index: np.ndarray,
+    rating: np.ndarray,
+    mean: float,
+    users: np.ndarray,
+    items: np.ndarray,
+    unit: float,
+    sums: np.ndarray,
+) -> bool:
     """Add ``e * (p_u, 1)`` of every rating to its item's sum, in units of 1 / `unit`.
 
     Parameters

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from hpcfl.kernels.flags import jit
 
 
 @jit
-def sweep(user, item, rating, hyper, users, items):
+def sweep(
+    user: np.ndarray, item: np.ndarray, rating: np.ndarray, hyper: np.ndarray, users: np.ndarray, items: np.ndarray
+) -> None:
     """Take one step a rating, in the given order (Koren, Bell, Volinsky 2009, biased).
 
     Parameters

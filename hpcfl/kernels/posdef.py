@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from hpcfl.kernels.flags import part
 
 PANEL = 4
 
 
 @part
-def solve(a, x):
+def solve(a: np.ndarray, x: np.ndarray) -> None:
     """Solve one system in place by Cholesky, four rows at a time.
 
     Parameters

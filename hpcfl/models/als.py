@@ -18,9 +18,13 @@ class ALS:
     scale_by_count: bool = key(True, "the penalty of a user or an item is multiplied by its number of ratings")
     biases: bool = key(True, "users and items have biases (explicit ratings)")
     alpha: float = key(40.0, "confidence is 1 + alpha * rating (implicit ratings)")
-    solver: Literal["cholesky", "cg"] = key("cholesky", "implicit ratings: exact, or a few steps of conjugate gradients")
+    solver: Literal["cholesky", "cg"] = key(
+        "cholesky", "implicit ratings: exact, or a few steps of conjugate gradients"
+    )
     cg_steps: int = key(3, "steps of conjugate gradients in a half iteration")
-    split: Literal["random", "time"] = key("random", "which ratings `data.test = FRACTION` holds out: any, or the newest")
+    split: Literal["random", "time"] = key(
+        "random", "which ratings `data.test = FRACTION` holds out: any, or the newest"
+    )
     top: int = key(10, "length of the list of items that ranking metrics judge")
     relevant: float = key(0.0, "held-out ratings of at least this are what ranking metrics look for")
 

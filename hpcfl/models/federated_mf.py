@@ -19,7 +19,9 @@ class FederatedMF:
     regularization: float = key(0.05, "weight of the penalty on squared factors and biases, per rating")
     biases: bool = key(True, "users and items have biases")
     learning_rate: float = key(1.0, "size of a step along an item's mean gradient")
-    split: Literal["random", "time"] = key("random", "which ratings `data.test = FRACTION` holds out: any, or the newest")
+    split: Literal["random", "time"] = key(
+        "random", "which ratings `data.test = FRACTION` holds out: any, or the newest"
+    )
     top: int = key(10, "length of the list of items that ranking metrics judge")
     relevant: float = key(0.0, "held-out ratings of at least this are what ranking metrics look for")
 

@@ -18,7 +18,9 @@ class SgdMF:
     learning_rate: float = key(0.02, "size of a step")
     decay: float = key(0.95, "factor of the learning rate after each iteration")
     blocks: int = key(8, "strips that users and items are cut into; at most so many ranks have work")
-    split: Literal["random", "time"] = key("random", "which ratings `data.test = FRACTION` holds out: any, or the newest")
+    split: Literal["random", "time"] = key(
+        "random", "which ratings `data.test = FRACTION` holds out: any, or the newest"
+    )
     top: int = key(10, "length of the list of items that ranking metrics judge")
     relevant: float = key(0.0, "held-out ratings of at least this are what ranking metrics look for")
 

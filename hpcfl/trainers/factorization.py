@@ -22,7 +22,7 @@ from hpcfl.factorization.sgd import Rotation
 from hpcfl.trainers.keeper import Keeper
 from hpcfl.trainers.outcome import Outcome
 
-METHODS = {"als": Alternating, "sgd_mf": Rotation, "federated_mf": Silos}
+METHODS: dict[str, Any] = {"als": Alternating, "sgd_mf": Rotation, "federated_mf": Silos}
 BLOCKS = 256  # a power of two, and more than most have ranks
 
 
@@ -40,12 +40,15 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
     method = METHODS.get(schema.name_of(rule))
     if method is None:
         with comm.together("reading the job file"):
-            raise UsageError(f"model.name = '{schema.name_of(rule)}' factorizes nothing; there are: {', '.join(METHODS)}")
+            raise UsageError(
+                f"model.name = '{schema.name_of(rule)}' factorizes nothing; there are: {', '.join(METHODS)}"
+            )
     blocks = getattr(rule, "blocks", BLOCKS)
     ratings = load(job.data, job.seed, rule.split == "time", blocks, method.both_sides, comm)
     state = method(rule, ratings, job.model.dtype, job.seed, comm)
     with comm.node_first("compiling kernels"):
         state.warm()
+        measure.warm(state.users, state.items)
     loaded = keeper.load(expand(job.data.train))
     first = loaded.position["iteration"] if loaded else 0
     if loaded:
@@ -115,4 +118,3 @@ def arrays(ratings: Ratings, state: Any, comm: Comm) -> dict[str, np.ndarray]:
         out[f"{name}_id"] = np.char.encode(ids, "utf-8") if ids.dtype.kind == "U" else ids
         out[f"{name}_count"] = count
     return out
-
