@@ -127,14 +127,19 @@ class Uplink:
         total = np.zeros(self.ends[-1], np.int64)
         self._add(every, cohort.rows, whole[:, 2], cohort, total)
         got = self._means(total, whole[:, 2], cohort)
-        if self.aggregator.stack and got:
-            self._robust(every, whole[:, 2] > 0, cohort, got)
+        if self.aggregator.stack:
+            got = self._robust(every, whole[:, 2] > 0, cohort)
         return got, whole
 
-    def _robust(self, every: Vectors, accepted: np.ndarray, cohort: Cohort, got: Vectors) -> None:
+    def _robust(self, every: Vectors, accepted: np.ndarray, cohort: Cohort) -> Vectors:
+        """Let the aggregator combine each part; too few updates for it count as nobody left."""
+        if accepted.sum() < self.aggregator.needs():
+            return {}
+        got: Vectors = {}
         for part in self.parts:
             weights = self.weights(part, cohort.rows)[accepted]
             got[part.name] = self.aggregator.combine(every[part.name][accepted].astype(np.float64), weights)
+        return got
 
 
 def _in_order(pieces: list[np.ndarray], length: int, order: np.ndarray) -> np.ndarray:

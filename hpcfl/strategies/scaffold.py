@@ -1,0 +1,46 @@
+"""SCAFFOLD: control variates against the clients' drift (Karimireddy et al. 2020, option II)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hpcfl.federated.types import Me, Part, Run, Vectors
+
+
+@dataclass(frozen=True)
+class Scaffold:
+    """Each client corrects its gradients by the difference of the server's and its own direction.
+
+    ``path`` stands for the paper's ``K x learning rate``, so that momentum is accounted for.
+    """
+
+    keeps: ClassVar[Mapping[str, str]] = {"ck": "zeros"}
+    told: ClassVar[tuple[str, ...]] = ("c",)
+    sends: ClassVar[tuple[Part, ...]] = (Part("dw", weight="one", robust=True), Part("dc", weight="one"))
+    probe: ClassVar[bool] = False
+    optimizer: ClassVar[str] = "linear"
+    personal: ClassVar[str] = ""
+
+    def init(self, w: np.ndarray) -> Vectors:
+        """Return the server's control variate."""
+        return {"c": np.zeros_like(w)}
+
+    def client(self, bank: Vectors, me: Me) -> tuple[Run, ...]:
+        """Train with corrected gradients."""
+        bank["drift"] = bank["c"] - bank["ck"]
+        return (Run(drift="drift"),)
+
+    def message(self, bank: Vectors, me: Me, out: Vectors) -> None:
+        """Send the way that was gone and the change of the control variate."""
+        np.subtract(bank["x"], bank["w"], out=out["dw"])
+        out["dc"][:] = -bank["c"] - out["dw"] / me.path
+        bank["ck"] += out["dc"]
+
+    def combine(self, server: Vectors, got: Vectors, share: float, rate: float) -> np.ndarray:
+        """Go the mean way; the control variate moves by the share of clients that took part."""
+        server["c"] += share * got["dc"]
+        return got["dw"]

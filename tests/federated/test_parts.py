@@ -1,0 +1,164 @@
+"""Partitions, samplers, dealing, fixed point: each against its definition."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hpcfl import config, registry
+from hpcfl.errors import UsageError
+from hpcfl.federated import fixed
+from hpcfl.federated.cohort import deal
+from hpcfl.federated.population import runs
+from tests.reference import federated as slow
+
+LABEL = np.arange(600) % 10
+
+
+def owners(name, clients=12, label=LABEL, seed=0, **keys):
+    rule = registry.load("partitions", name)(**keys)
+    return rule.deal(label, clients, np.random.default_rng(seed), lambda column: np.repeat([7, 3, 5], 200))
+
+
+@pytest.mark.parametrize("name", ["iid", "dirichlet", "shards", "quantity"])
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 20), st.integers(100, 400), st.integers(0, 5))
+def test_every_row_has_one_client(name, clients, n, seed):
+    client = owners(name, clients, np.arange(n) % 7, seed)
+    assert client.shape == (n,)
+    assert np.bincount(client, minlength=clients).size == clients
+    assert np.bincount(client, minlength=clients).min() >= 1
+    assert (client == owners(name, clients, np.arange(n) % 7, seed)).all()
+
+
+def test_iid_is_even_and_mixed():
+    client = owners("iid", 7)
+    assert np.ptp(np.bincount(client)) <= 1
+    assert min(len(set(LABEL[client == c])) for c in range(7)) == 10
+
+
+def test_dirichlet_skew_follows_alpha_and_min_rows_holds():
+    def spread(alpha):
+        client = owners("dirichlet", alpha=alpha, min_rows=5)
+        table = np.array([np.bincount(LABEL[client == c], minlength=10) for c in range(12)])
+        assert table.sum(1).min() >= 5
+        return (table / table.sum(1, keepdims=True)).max(1).mean()
+
+    assert spread(0.1) > 0.5 > 0.2 > spread(1000.0)
+
+
+def test_dirichlet_refuses_what_cannot_be():
+    with pytest.raises(ValueError, match="min_rows = 60"):
+        owners("dirichlet", min_rows=60)
+
+
+def test_two_shards_hold_at_most_three_classes():
+    client = owners("shards", 10)
+    assert max(len(set(LABEL[client == c])) for c in range(10)) <= 3
+    assert set(np.bincount(client)) == {60}
+
+
+def test_quantity_is_uneven():
+    sizes = np.bincount(owners("quantity", sigma=1.5, min_rows=3))
+    assert sizes.min() >= 3
+    assert sizes.max() > 3 * np.median(sizes)
+
+
+def test_column_follows_the_data():
+    assert (owners("column") == np.repeat([2, 0, 1], 200)).all()
+
+
+@pytest.mark.parametrize("name", registry.names("samplers"))
+def test_samplers_draw_distinct_clients(name):
+    rows = np.arange(1, 41)
+    for r in range(8):
+        picked = registry.load("samplers", name)().draw(rows, 8, r, np.random.default_rng(r))
+        assert (np.diff(picked) > 0).all()
+        assert name == "poisson" or picked.size == 8
+        assert name != "cyclic" or set(picked // 10) == {r % 4}
+
+
+def test_weighted_prefers_the_larger():
+    sampler, rows = registry.load("samplers", "weighted")(), np.array([1] * 20 + [50] * 20)
+    drawn = np.concatenate([sampler.draw(rows, 5, r, np.random.default_rng(r)) for r in range(40)])
+    assert (drawn >= 20).mean() > 0.9
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 30), st.integers(1, 4), st.integers(0, 9))
+def test_dealing_covers_the_cohort_and_balances(m, ranks, seed):
+    rng = np.random.default_rng(seed)
+    cost = rng.integers(1, 50, m).astype(float)
+    places = deal(np.arange(m), cost, np.zeros(m, int), np.zeros(ranks, int))
+    assert sorted(np.concatenate(places)) == list(range(m))
+    loads = [cost[p].sum() for p in places]
+    assert max(loads) - min(loads) <= cost.max()
+
+
+def test_owned_clients_stay_where_they_are():
+    places = deal(np.array([4, 5, 6]), np.ones(3), np.array([1, 1, 0]), np.arange(2))
+    assert [p.tolist() for p in places] == [[2], [0, 1]]
+
+
+@given(st.lists(st.integers(1, 100), min_size=4, max_size=12), st.integers(1, 4))
+def test_silos_are_cut_into_runs_none_empty(sizes, ranks):
+    cuts = runs(np.array(sizes), ranks)
+    assert cuts[0] == 0
+    assert cuts[-1] == len(sizes)
+    assert (np.diff(cuts) > 0).all()
+
+
+def test_fixed_point_equals_its_twin_and_knows_no_order():
+    rng = np.random.default_rng(0)
+    v, weights = rng.standard_normal((9, 33)).astype(np.float32), rng.integers(0, 90, 9).astype(float)
+    v[weights == 0] = np.nan
+    factor = fixed.scale(weights.sum(), 64.0)
+    total, turned = np.zeros(33, np.int64), np.zeros(33, np.int64)
+    fixed.add(v, weights, factor, total)
+    fixed.add(v[::-1], weights[::-1].copy(), factor, turned)
+    assert (total == slow.fixed_sum(v, weights, factor)).all()
+    assert (total == turned).all()
+    exact = (np.nan_to_num(v.astype(float)) * weights[:, None]).sum(0)
+    assert np.abs(total / factor - exact).max() < 1e-10
+
+
+def test_fixed_point_mean_is_exact_at_2_to_the_27_rows():
+    weights = np.full(64, 2.0**21)
+    v = np.random.default_rng(1).standard_normal((64, 50)).astype(np.float32)
+    factor, total = fixed.scale(weights.sum(), 64.0), np.zeros(50, np.int64)
+    fixed.add(v, weights, factor, total)
+    mean = v.astype(float).mean(0)
+    assert np.abs(total / factor / weights.sum() - mean).max() < 1e-7 * np.sqrt((mean**2).mean())
+
+
+def test_no_sum_within_the_bound_overflows():
+    weights, total = np.full(8, 1000.0), np.zeros(2, np.int64)
+    factor = fixed.scale(weights.sum(), 64.0)
+    fixed.add(np.full((8, 2), 64.0), weights, factor, total)
+    assert (total / factor == 64.0 * 8000).all()
+
+
+def test_bound_and_nan_are_found():
+    v = np.zeros((4, 3), np.float32)
+    v[1, 2], v[2, 0], v[3, 1] = np.nan, -65, np.inf
+    assert fixed.within([v, np.zeros((4, 1))], 64.0).tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"partition": {"name": "dirichlet", "alpha": 0.0}}, "federated.partition.alpha = 0.0"),
+        ({"clients_per_round": 0}, "federated.clients_per_round = 0"),
+        ({"strategy": "fedavgg"}, "did you mean 'fedavg'"),
+        ({"partition": {"name": "dirichlet", "alhpa": 1.0}}, "did you mean 'alpha'"),
+        ({"fraction": 1.5}, "fraction = 1.5"),
+    ],
+)
+def test_bad_jobs_are_refused_by_name(table, words):
+    with pytest.raises(UsageError, match=words):
+        config.load({"train": {"mode": "federated"}, "federated": table})
+
+
+def test_the_server_has_learning_rate_1_unless_set():
+    assert config.load({"federated": {}}).federated.server.learning_rate == 1.0
+    assert config.load({"federated": {"server": "fedadam"}}).federated.server.learning_rate == 0.1
