@@ -11,7 +11,6 @@ import numpy as np
 from hpcfl.comm.communicator import Comm
 from hpcfl.config import Data
 from hpcfl.data import checks
-from hpcfl.data.csr import CSR
 from hpcfl.data.plan import Plan, even
 from hpcfl.data.split import row_hashes, thresholds
 from hpcfl.data.store import Rows
@@ -97,7 +96,9 @@ def load(
     with comm.together("opening the data"):
         table = open_table(data.train, data.x, data.y, data.task)
         checks.trainable(table)
-        other = open_table(data.test, data.x, data.y, data.task) if _is_file(data.test) else None
+        other = None
+        if isinstance(data.test, str) and data.test != "none":
+            other = open_table(data.test, data.x, data.y, data.task)
         if other is not None and (other.features, other.kind) != (table.features, table.kind):
             raise DataError(f"{data.test}: {other.features} features, the training data has {table.features}")
     pick = _Picker.make(table, data, seed, comm)
@@ -206,9 +207,3 @@ def _targets(table: Table, start: int, stop: int, dtype: np.dtype[Any]) -> np.nd
         out[:, 1] = table.column("weight", start, stop)
     return out
 
-
-def _is_file(test: float | str) -> bool:
-    return isinstance(test, str) and test != "none"
-
-
-__all__ = ["CSR", "Shard", "Shards", "load"]

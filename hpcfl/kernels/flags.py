@@ -31,7 +31,7 @@ def cache_folder() -> Path:
     return Path(base) / f"kernels-{digest.hexdigest()}"
 
 
-numba.config.CACHE_DIR = str(cache_folder())
+setattr(numba.config, "CACHE_DIR", str(cache_folder()))  # noqa: B010 (the type checker does not know it)
 
 jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract", "arcp"})
 exact = numba.njit(cache=True, nogil=True, error_model="numpy")

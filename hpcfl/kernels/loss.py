@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from hpcfl.kernels.flags import jit
+from hpcfl.kernels.flags import part
 
 SQUARED, LOGISTIC, SOFTMAX, SQUARED_HINGE = 0, 1, 2, 3
 
 
-@jit
+@part
 def exp32(x):
     """Return exp(x) in float32 to 1e-7 relative, in code that vectorizes (no SVML in the wheel).
 
@@ -30,7 +30,7 @@ def exp32(x):
     return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@jit
+@part
 def softmax_rows(z):
     """Replace each row of `z` (m, k) by its softmax; a row that is not finite becomes NaN."""
     m, k = z.shape
@@ -56,7 +56,7 @@ def softmax_rows(z):
             z[i, j] *= scale
 
 
-@jit
+@part
 def derivative(kind, z, y, rows):
     """Replace raw outputs by the derivative of the loss and return the loss, summed over rows.
 

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from hpcfl.kernels.flags import jit
+from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.loss import derivative
 
 CHUNK = 512  # rows that are in work at a time: bounds the scratch memory of a full batch
@@ -24,7 +24,7 @@ def work_size(spec: np.ndarray, rows: int) -> int:
     return chunk * (sum(widths) + 2 * max(widths[1:])) + spare
 
 
-@jit
+@part
 def gather(x, rows, affine, out):
     """Copy rows of `x` into `out` (m, d), converted to its dtype, shifted and scaled."""
     for i in range(rows.size):
@@ -37,7 +37,7 @@ def gather(x, rows, affine, out):
                 out[i, j] = (x[r, j] - affine[0, j]) * affine[1, j]
 
 
-@jit
+@part
 def activate(kind, h, b, last):
     """Add the biases `b` to `h` (m, n) and, but for the last layer, apply the activation."""
     m, n = h.shape
@@ -54,7 +54,7 @@ def activate(kind, h, b, last):
                 h[i, j] = math.tanh(h[i, j] + b[j])
 
 
-@jit
+@part
 def forward(w, spec, m, work):
     """Run the layers over the m rows that lie at the start of `work`, each layer after the last."""
     at, p = 0, 0
@@ -70,7 +70,7 @@ def forward(w, spec, m, work):
     return at
 
 
-@jit
+@part
 def back_activation(kind, delta, h):
     """Multiply `delta` by the activation's derivative, from its value `h`."""
     m, n = h.shape
@@ -83,7 +83,7 @@ def back_activation(kind, delta, h):
                 delta[i, j] *= 1 - h[i, j] * h[i, j]
 
 
-@jit
+@part
 def bias_sum(delta, first, out):
     """Write, or after the first chunk add, the column sums of `delta` to `out`."""
     if first:
@@ -93,7 +93,7 @@ def bias_sum(delta, first, out):
             out[j] += delta[i, j]
 
 
-@jit
+@part
 def backward(w, spec, m, work, at, first, spare, grad):
     """Go back through the layers from the derivative at work[at:], writing or adding to `grad`."""
     widest = 0
@@ -155,17 +155,17 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
         return single_output(w, x, y, rows, affine, spec[0], work, grad)
     spare = work[max(work.size - _largest(spec), 0) :]
     for start in range(0, rows.size, CHUNK):
-        part = rows[start : start + CHUNK]
-        m = part.size
-        gather(x, part, affine, work[: m * spec[2]].reshape(m, spec[2]))
+        batch = rows[start : start + CHUNK]
+        m = batch.size
+        gather(x, batch, affine, work[: m * spec[2]].reshape(m, spec[2]))
         at = forward(w, spec, m, work)
         z = work[at : at + m * spec[spec.size - 1]].reshape(m, spec[spec.size - 1])
-        loss += derivative(spec[0], z, y, part)
+        loss += derivative(spec[0], z, y, batch)
         backward(w, spec, m, work, at, start == 0, spare, grad)
     return loss
 
 
-@jit
+@part
 def _largest(spec):
     """Return the elements of the largest weight matrix."""
     most = 0
@@ -174,7 +174,7 @@ def _largest(spec):
     return most
 
 
-@jit
+@part
 def single_output(w, x, y, rows, affine, kind, work, grad):
     """Linear model with one output: two passes over each row while it is in cache, no matrix."""
     d = x.shape[1]
@@ -182,13 +182,13 @@ def single_output(w, x, y, rows, affine, kind, work, grad):
     grad[:] = 0
     loss = 0.0
     for i in range(rows.size):
-        part = rows[i : i + 1]
-        gather(x, part, affine, row)
+        batch = rows[i : i + 1]
+        gather(x, batch, affine, row)
         s = w[d]
         for j in range(d):
             s += row[0, j] * w[j]
         z[0, 0] = s
-        loss += derivative(kind, z, y, part)
+        loss += derivative(kind, z, y, batch)
         g = z[0, 0]
         for j in range(d):
             grad[j] += g * row[0, j]
@@ -201,8 +201,8 @@ def scores(w, x, rows, affine, spec, work, out):
     """Write the raw outputs of `rows` into `out` (m, k); arguments as in `loss_grad`."""
     k = spec[spec.size - 1]
     for start in range(0, rows.size, CHUNK):
-        part = rows[start : start + CHUNK]
-        m = part.size
-        gather(x, part, affine, work[: m * spec[2]].reshape(m, spec[2]))
+        batch = rows[start : start + CHUNK]
+        m = batch.size
+        gather(x, batch, affine, work[: m * spec[2]].reshape(m, spec[2]))
         at = forward(w, spec, m, work)
         out[start : start + m] = work[at : at + m * k].reshape(m, k)

@@ -8,7 +8,7 @@ from hpcfl.kernels.flags import exact
 
 
 @exact
-def mix(key: int, counter: int) -> int:
+def mix(key, counter):
     """Return 64 random bits of (`key`, `counter`): SplitMix64 (Steele, Lea, Flood 2014)."""
     z = np.uint64(key) + (np.uint64(counter) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -17,7 +17,7 @@ def mix(key: int, counter: int) -> int:
 
 
 @exact
-def below(bits: int, n: int) -> int:
+def below(bits, n):
     """Return a number in [0, n), n < 2^32, from 64 random bits (multiply and shift)."""
     return np.int64(((np.uint64(bits) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hpcfl.kernels.flags import jit
+from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.loss import derivative
 
 
-@jit
+@part
 def row_scores(w, x, r, z):
     """Write the raw outputs of row `r` into `z` (1, k)."""
     k = z.shape[1]

@@ -18,6 +18,11 @@ def spec(kind: int, activation: int, widths: list[int]) -> np.ndarray:
     return np.array([kind, activation, *widths], np.int64)
 
 
+def work_size(spec: np.ndarray, rows: int) -> int:
+    """Return the scratch elements for batches of `rows` rows."""
+    return network.work_size(spec, rows)
+
+
 def linear_layout(d: int, k: int) -> Layout:
     """Return the layout of a linear model: w (d, k) and b (k,)."""
     return Layout({"w": (d, k), "b": (k,)})

@@ -42,7 +42,7 @@ class Softmax:
 
     def work(self, d: int, k: int, rows: int) -> int:
         """Return the scratch elements for batches of `rows` rows."""
-        return _network.network.work_size(self.spec(d, k), rows)
+        return _network.work_size(self.spec(d, k), rows)
 
     def loss_grad(self, sparse: bool) -> Any:
         """Return the kernel that gives loss and gradient."""

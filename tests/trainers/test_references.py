@@ -107,7 +107,7 @@ def test_loss_curve_equals_pytorch_step_by_step():
             layer.weight.copy_(torch.from_numpy(views[f"w{i}"].T.copy()))
             layer.bias.copy_(torch.from_numpy(views[f"b{i}"].copy()))
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
-    x = torch.from_numpy(((shards.train.x.astype(np.float32) - 8) * np.float32(0.2)))
+    x = torch.from_numpy((shards.train.x.astype(np.float32) - 8) * np.float32(0.2))
     y = torch.from_numpy(shards.train.y[:, 0].astype(np.int64))
     for t, batch in enumerate(batches):
         optimizer.zero_grad()
