@@ -33,7 +33,7 @@ class Half:
         last = (rule.alpha, rule.cg_steps) if rule.implicit else (rule.biases, mean)
         self.hyper = np.array([rule.regularization, rule.scale_by_count, *last], np.float64)
 
-    def __call__(self, table: np.ndarray, gram: np.ndarray | None, out: np.ndarray) -> None:
+    def __call__(self, table: np.ndarray, gram: Any, out: np.ndarray) -> None:
         """Write the rows' factors and biases into `out` (n, rank + 1).
 
         Parameters

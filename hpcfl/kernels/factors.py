@@ -9,7 +9,7 @@ from hpcfl.kernels.order import mix
 
 
 @jit
-def start(key: int, first: int, scale: float, out: np.ndarray) -> None:
+def start(key: np.uint64, first: int, scale: float, out: np.ndarray) -> None:
     """Fill rows first, first + 1, ... with uniform numbers in [-scale, scale), biases 0.
 
     Parameters
@@ -143,7 +143,7 @@ def judge(
 
 
 @jit
-def pair_hashes(key: int, user: np.ndarray, item: np.ndarray, out: np.ndarray) -> None:
+def pair_hashes(key: np.uint64, user: np.ndarray, item: np.ndarray, out: np.ndarray) -> None:
     """Write 64 random bits of each pair of `user` and `item` (n,) into `out` (n,) uint64."""
     for t in range(user.size):
         out[t] = mix(mix(key, user[t]), item[t])
