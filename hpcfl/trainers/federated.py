@@ -55,6 +55,8 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         yield record
         if comm.max(keeper.asks(rounds=r + 1), "stop") or last:
             keeper.keep({"round": r + 1}, rounds.arrays(), rounds.kept.arrays())
+    if not spent and people.shards.test_total:  # resumed when all rounds were made
+        record["test"] = evaluate(objective, rounds.w, people.shards.test, attrs, comm)
     summary = {
         "rows": int(people.counts.sum()),
         "test_rows": people.shards.test_total,

@@ -23,9 +23,13 @@ PLACES = {  # name -> (module, attribute path, at which call)
 }
 
 
+STEPS = {"hpcfl.trainers.gradients": "AllreduceSums.add", "hpcfl.federated.rounds": "Rounds.round"}
+passed = [0]
+
+
 def fault(kind: str) -> None:
     """Do what KIND says to this process."""
-    print(f"injected {kind}", file=sys.stderr, flush=True)
+    print(f"injected {kind} after {passed[0]} steps or rounds", file=sys.stderr, flush=True)
     if kind == "exception":
         raise RuntimeError("injected")
     if kind == "exit":
@@ -37,17 +41,31 @@ def fault(kind: str) -> None:
 def arm(kind: str, place: str) -> None:
     """Put the fault before the call that `place` names."""
     name, path, count = PLACES[place]
-    owner = importlib.import_module(name)
-    *parents, last = path.split(".")
-    for parent in parents:
-        owner = getattr(owner, parent)
-    real, calls = getattr(owner, last), [0]
+    calls = [0]
 
-    def wrapped(*args, **kwargs):
+    def before():
         calls[0] += 1
         if calls[0] == count:
             fault(kind)
-        return real(*args, **kwargs)
+
+    wrap(name, path, before, lambda: None)
+    for module, step in STEPS.items():
+        wrap(module, step, lambda: None, lambda: passed.__setitem__(0, passed[0] + 1))
+
+
+def wrap(module: str, path: str, before, after) -> None:
+    """Put two functions around the one that `module` and `path` name."""
+    owner = importlib.import_module(module)
+    *parents, last = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    real = getattr(owner, last)
+
+    def wrapped(*args, **kwargs):
+        before()
+        result = real(*args, **kwargs)
+        after()
+        return result
 
     setattr(owner, last, wrapped)
 

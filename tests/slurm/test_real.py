@@ -1,0 +1,150 @@
+"""The batch scripts under a real SLURM on this machine (setup.sh starts it; run with -m long)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.runs import result
+
+pytestmark = pytest.mark.long
+HERE = Path(__file__).parent
+JOBS = HERE.parents[1] / "jobs"
+BIN = Path(sys.executable).parent
+OPENMPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+JOB = """
+seed = 3
+output = "{output}"
+[data]
+train = "sample:digits"
+[model]
+name = "softmax"
+[optimizer]
+name = "sgd"
+learning_rate = 0.01
+[train]
+epochs = {epochs}
+batch_size = 32
+[checkpoint]
+every_steps = 0
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slurm():
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        pytest.skip("SLURM is installed by root, on Debian")
+    subprocess.run(["bash", str(HERE / "setup.sh")], check=True, timeout=600)
+
+
+@pytest.fixture
+def queue(tmp_path, monkeypatch):
+    """Return ``submit(*arguments, wait=True) -> job id``; jobs run in `tmp_path`."""
+    monkeypatch.setenv("PATH", f"{BIN}:{os.environ['PATH']}")
+    for name, value in {**OPENMPI, "USER": "root"}.items():
+        monkeypatch.setenv(name, value)
+    sent = []
+
+    def submit(*arguments: str) -> str:
+        command = ["sbatch", "--parsable", "--output=%j.log", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        sent.append(done.stdout.strip())
+        return sent[-1]
+
+    yield submit
+    subprocess.run(["scancel", *sent], check=False)
+
+
+def scontrol(*arguments: str) -> str:
+    return subprocess.run(["scontrol", *arguments], capture_output=True, text=True, check=False).stdout
+
+
+def until(reached, job: str, folder: Path, seconds: float = 240) -> None:
+    """Wait for a condition, or fail with SLURM's word and the job's log."""
+    end = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > end:
+            logs = "".join(path.read_text() for path in folder.glob("*.log"))
+            pytest.fail(f"{scontrol('show', 'job', job)}\n{logs}")
+        time.sleep(0.5)
+
+
+def state(job: str) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in scontrol("show", "job", job).split() if "=" in word)
+
+
+def ended(job: str) -> bool:
+    return state(job).get("JobState") in ("COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "NODE_FAIL")
+
+
+def write(folder: Path, epochs: int = 2) -> str:
+    folder.mkdir(exist_ok=True)
+    (folder / "job.toml").write_text(JOB.format(output=folder / "run", epochs=epochs))
+    return str(folder / "job.toml")
+
+
+def mpich() -> bool:
+    return (BIN / "mpichversion").exists() or (BIN / "mpiexec.hydra").exists()
+
+
+@pytest.mark.parametrize("name", ["one_node", "fraction", "preemptible", "several_nodes"])
+def test_a_job_that_finishes(queue, tmp_path, name):
+    fit = ["--nodes=1", "--ntasks-per-node=2"] if name == "several_nodes" else []
+    job = queue(*fit, str(JOBS / f"{name}.sbatch"), write(tmp_path))
+    until(lambda: ended(job), job, tmp_path)
+    assert state(job)["JobState"] == "COMPLETED", (tmp_path / f"{job}.log").read_text()
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["ranks"] == 2
+
+
+@pytest.mark.skipif(not mpich(), reason="SLURM 22.05 starts MPICH's ranks only")
+def test_srun_starts_the_ranks_of_mpich(queue, tmp_path, monkeypatch):
+    monkeypatch.setenv("HPCFL_LAUNCH", "srun --mpi=pmi2")
+    job = queue(str(JOBS / "one_node.sbatch"), write(tmp_path))
+    until(lambda: ended(job), job, tmp_path)
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["ranks"] == 2
+
+
+def test_the_wrong_mpi_type_is_refused(queue, tmp_path, monkeypatch):
+    monkeypatch.setenv("HPCFL_LAUNCH", "srun --mpi=none")
+    job = queue(str(JOBS / "one_node.sbatch"), write(tmp_path))
+    until(lambda: ended(job), job, tmp_path)
+    assert state(job)["JobState"] == "FAILED"
+    text = (tmp_path / f"{job}.log").read_text()
+    assert text.count("would train 2 copies") == 1
+    assert not (tmp_path / "run" / "job.toml").exists()
+
+
+def test_an_array_of_seeds(queue, tmp_path):
+    job = queue("--array=0-1", str(JOBS / "seeds.sbatch"), write(tmp_path))
+    until(lambda: all((tmp_path / "runs" / f"seed-{s}" / "summary.json").exists() for s in (0, 1)), job, tmp_path)
+
+
+def test_requeued_by_its_signal_it_ends_with_the_bits_of_an_uninterrupted_run(queue, tmp_path):
+    epochs = 1500
+    log = tmp_path / "cut" / "run" / "log.jsonl"
+    job = queue(str(JOBS / "preemptible.sbatch"), write(tmp_path / "cut", epochs))
+    until(lambda: log.exists() and len(log.read_text().splitlines()) > 5, job, tmp_path)
+    subprocess.run(["scancel", "--signal=USR1", "--batch", job], check=True)
+    until(lambda: state(job)["Restarts"] == "1", job, tmp_path)
+    assert "stopped by SIGUSR1 after a checkpoint" in (tmp_path / f"{job}.log").read_text()
+    assert not (tmp_path / "cut" / "run" / "summary.json").exists()
+    scontrol("update", f"jobid={job}", "StartTime=now")
+    until(lambda: ended(job), job, tmp_path)
+    assert state(job)["JobState"] == "COMPLETED"
+    whole = queue(str(JOBS / "preemptible.sbatch"), write(tmp_path / "whole", epochs))
+    until(lambda: ended(whole), whole, tmp_path)
+    assert result(tmp_path / "cut") == result(tmp_path / "whole")
+
+
+def test_what_slurm_says_is_left_stops_in_time(queue, tmp_path):
+    job = queue("--time=1", str(JOBS / "one_node.sbatch"), write(tmp_path, 10**6))
+    until(lambda: ended(job), job, tmp_path)
+    text = (tmp_path / f"{job}.log").read_text()
+    assert "stopped by the time limit after a checkpoint" in text
+    assert state(job)["ExitCode"] == "75:0"
