@@ -47,10 +47,12 @@ def base(problem: Problem, comm: Comm) -> np.ndarray:
         return np.array([sums[0] / sums[1]])
     member = problem.y[:, None] == np.arange(problem.classes)
     share = np.maximum(exact_sum(member * problem.weight[:, None], comm), 1e-12)
-    return np.log(share[1:] / share[0]) if problem.classes == 2 else np.log(share / share.sum())
+    return np.asarray(np.log(share[1:] / share[0]) if problem.classes == 2 else np.log(share / share.sum()))
 
 
-def rounds(problem: Problem, score: np.ndarray, plan: Plan, rate: float, comm: Comm, number: int = 0) -> Iterator[tuple[Trees, float]]:
+def rounds(
+    problem: Problem, score: np.ndarray, plan: Plan, rate: float, comm: Comm, number: int = 0
+) -> Iterator[tuple[Trees, float]]:
     """Yield the trees of one round after the other, and the loss before it, without end (collective).
 
     `score` (n, outputs) are the raw scores of this rank's rows; each round adds to them. `number` is

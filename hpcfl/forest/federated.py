@@ -23,7 +23,7 @@ def edges(x: binning.Rows, d: int, comm: Comm) -> np.ndarray:
 def shares(rows: np.ndarray, trees: int) -> np.ndarray:
     """Return how many of `trees` trees each rank grows, by its rows (largest remainders)."""
     exact = trees * rows / max(rows.sum(), 1)
-    out = np.floor(exact).astype(np.int64)
+    out: np.ndarray = np.floor(exact).astype(np.int64)
     out[np.argsort(out - exact, kind="stable")[: trees - out.sum()]] += 1
     return out
 

@@ -43,4 +43,4 @@ def permutation(
             changed[:, f] = column[order[first : first + len(codes)]]
             fall[f] += (plain - score(changed)).sum()
     count = comm.sum(np.array([float(len(codes))]), "permutation")[0]
-    return comm.sum(fall, "permutation") / max(count * repeats, 1)
+    return np.asarray(comm.sum(fall, "permutation") / max(count * repeats, 1))

@@ -13,9 +13,7 @@ from hpcfl.kernels import order as orders
 NEVER = 0.36787944117144233  # a row whose uniform draw is below exp(-1) is not in the bag
 
 
-def score(
-    trees: Trees, codes: np.ndarray, first: int, y: np.ndarray, classes: int, plan: Plan, comm: Comm
-) -> float:
+def score(trees: Trees, codes: np.ndarray, first: int, y: np.ndarray, classes: int, plan: Plan, comm: Comm) -> float:
     """Return the accuracy, or R2, over the rows of all ranks that some tree did not draw (collective).
 
     `codes` (n, d) and `y` (n,) are this rank's rows, of which the first is number `first` of all.

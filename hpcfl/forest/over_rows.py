@@ -17,7 +17,7 @@ from hpcfl.forest.over_trees import bag
 from hpcfl.forest.plan import Plan
 from hpcfl.forest.target import Target
 from hpcfl.forest.trees import Trees, empty, join
-from hpcfl.kernels import forest_grow, forest_rows
+from hpcfl.kernels import forest_level
 
 SHIP = 4096  # rows below which a node ships them to one rank
 MESSAGE = 1 << 24  # bytes of histograms in one sum
@@ -68,7 +68,9 @@ class Wave:
     value: np.ndarray
 
 
-def grow(codes: np.ndarray, first: int, target: Target, plan: Plan, numbers: range, comm: Comm, ship: int = SHIP) -> Trees:
+def grow(
+    codes: np.ndarray, first: int, target: Target, plan: Plan, numbers: range, comm: Comm, ship: int = SHIP
+) -> Trees:
     """Return the trees numbered `numbers`, on every rank (collective).
 
     Parameters
@@ -84,9 +86,7 @@ def grow(codes: np.ndarray, first: int, target: Target, plan: Plan, numbers: ran
     return join([_wave(codes, first, target, plan, w, comm, ship) for w in waves]) if waves else empty(target.width)
 
 
-def _wave(
-    codes: np.ndarray, first: int, target: Target, plan: Plan, numbers: range, comm: Comm, ship: int
-) -> Trees:
+def _wave(codes: np.ndarray, first: int, target: Target, plan: Plan, numbers: range, comm: Comm, ship: int) -> Trees:
     bags = [bag(target, plan, t, first) for t in numbers]
     cuts = np.cumsum([0] + [order.size for order, _ in bags])
     roots = np.arange(len(bags))
@@ -102,7 +102,7 @@ def _wave(
     rows = np.empty(0, np.int64)
     while front.at.size:
         known = np.empty((front.at.size, target.width + 2), np.int64)
-        forest_grow.totals(wave.stats, front.bounds, target.classes, target.shift, known)
+        forest_level.totals(wave.stats, front.bounds, target.classes, target.shift, known)
         comm.sum(known, "node totals")
         wave.value[front.at] = _values(known, plan.limits(target)[0])
         tiny = known[:, 0] < ship
@@ -112,7 +112,7 @@ def _wave(
     node, gain, value = shipping.finish(wave, small, rows, target, plan, comm)
     out = (np.empty_like(node), np.empty_like(gain), np.empty_like(value))
     starts = np.empty(roots.size + 1, np.int64)
-    forest_rows.renumber(roots, node, gain, value, starts, *out)
+    forest_level.renumber(roots, node, gain, value, starts, *out)
     size = int(starts[-1])
     return Trees(out[0][:size], out[1][:size], target.real(out[2][:size]), starts)
 
@@ -147,31 +147,27 @@ def _split(wave: Wave, front: Frontier, known: np.ndarray, target: Target, plan:
     good = found & (best[:, 0] >= best[:, 4] + limits[1] * np.abs(best[:, 4])) & (gain >= limits[2])
     feature = np.where(good, best[:, 1], -1).astype(np.int64)
     bounds = np.concatenate([front.bounds, front.bounds[:, :1]], 1)
-    forest_rows.split(wave.codes, bounds, feature, best[:, 2].astype(np.int64), wave.order, wave.stats, *wave.spare)
+    forest_level.split(wave.codes, bounds, feature, best[:, 2].astype(np.int64), wave.order, wave.stats, *wave.spare)
     children = _children(wave, front.pick(good), best[good], gain[good], bounds[good])
     again = front.pick(~found & (front.tried + plan.features < d))
     again.tried = again.tried + plan.features
     return children.plus(again)
 
 
-def _best(
-    wave: Wave, front: Frontier, known: np.ndarray, target: Target, plan: Plan, comm: Comm
-) -> np.ndarray:
-    """Return each node's best split (see `forest_grow.choose`), from histograms of all ranks (collective)."""
+def _best(wave: Wave, front: Frontier, known: np.ndarray, target: Target, plan: Plan, comm: Comm) -> np.ndarray:
+    """Return each node's best split (see `forest_level.choose`), from histograms of all ranks (collective)."""
     best = np.empty((front.at.size, 5))
     wide = 256 * target.width
     step = max(MESSAGE // (8 * wide * plan.features), 1)
     for a in range(0, front.at.size, step):
         part = front.pick(np.arange(a, min(a + step, front.at.size)))
         features = np.empty((part.at.size, plan.features), np.int64)
-        forest_grow.drawn(part.key, part.tried, wave.codes.shape[1], features)
+        forest_level.drawn(part.key, part.tried, wave.codes.shape[1], features)
         hist = np.zeros((*features.shape, wide), np.int64)
-        forest_rows.histograms(wave.codes, wave.order, wave.stats, part.bounds, features, target.width, hist)
+        forest_level.histograms(wave.codes, wave.order, wave.stats, part.bounds, features, target.width, hist)
         comm.sum(hist, "histograms")
         some = slice(a, a + part.at.size)
-        forest_grow.choose(
-            hist, features, part.key, known[some], plan.spec(target), plan.limits(target), best[some]
-        )
+        forest_level.choose(hist, features, part.key, known[some], plan.spec(target), plan.limits(target), best[some])
     return best
 
 
@@ -185,6 +181,24 @@ def _children(wave: Wave, front: Frontier, best: np.ndarray, gain: np.ndarray, b
     wave.gain = np.concatenate([wave.gain, np.zeros(2 * k)])
     wave.value = np.concatenate([wave.value, np.zeros((2 * k, wave.value.shape[1]))])
     keys = np.empty(2 * k, np.uint64)
-    forest_grow.child_keys(front.key, keys)
+    forest_level.child_keys(front.key, keys)
     spans = np.stack([bounds[:, 0], bounds[:, 2], bounds[:, 2], bounds[:, 1]], 1).reshape(-1, 2)
     return Frontier(size + np.arange(2 * k), spans, keys, np.repeat(front.level + 1, 2), np.zeros(2 * k, np.int64))
+
+
+def warm(codes: np.ndarray, target: Target, plan: Plan) -> None:
+    """Compile the kernels, on a node of the few rows given (local)."""
+    n, d, wide = len(codes), codes.shape[1], 256 * target.width
+    order, stats, key = np.arange(n, dtype=np.int32), target.unit.copy(), np.zeros(1, np.uint64)
+    known, zero, best = np.zeros((1, target.width + 2), np.int64), np.zeros(1, np.int64), np.zeros((1, 5))
+    features, hist = np.zeros((1, 1), np.int64), np.zeros((1, 1, wide), np.int64)
+    bounds = np.array([[0, n, 0]])
+    forest_level.totals(stats, bounds[:, :2].copy(), target.classes, target.shift, known)
+    forest_level.drawn(key, zero, d, features)
+    forest_level.histograms(codes, order, stats, bounds[:, :2].copy(), features, target.width, hist)
+    forest_level.choose(hist, features, key, known, plan.spec(target), plan.limits(target), best)
+    forest_level.split(codes, bounds, zero, zero, order, stats, order.copy(), stats.copy())
+    forest_level.child_keys(key, np.empty(2, np.uint64))
+    forest_level.take(codes, order, np.empty((n, d), np.uint8))
+    node, value, starts = _leaves(1), np.zeros((1, target.width)), np.zeros(2, np.int64)
+    forest_level.renumber(zero, node, best[0, :1], value, starts, node.copy(), best[0, :1].copy(), value.copy())

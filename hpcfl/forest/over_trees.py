@@ -56,4 +56,6 @@ def subtree(
     room = max(2 * order.size - 1, 1)
     node, gain, value = np.empty((room, 3), np.int32), np.empty(room), np.empty((room, target.width))
     size = forest_grow.grow(codes, order, stats, key, plan.spec(target, level), plan.limits(target), node, gain, value)
-    return Trees(node[:size].copy(), gain[:size].copy(), value[:size] if raw else target.real(value[:size]), np.array([0, size]))
+    return Trees(
+        node[:size].copy(), gain[:size].copy(), value[:size] if raw else target.real(value[:size]), np.array([0, size])
+    )

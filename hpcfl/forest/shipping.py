@@ -10,8 +10,8 @@ from hpcfl.comm.communicator import Comm
 from hpcfl.forest.over_trees import subtree
 from hpcfl.forest.plan import Plan
 from hpcfl.forest.target import Target
-from hpcfl.forest.trees import empty, gather, join
-from hpcfl.kernels import forest_rows
+from hpcfl.forest.trees import Trees, empty, gather, join
+from hpcfl.kernels import forest_level
 
 if TYPE_CHECKING:
     from hpcfl.forest.over_rows import Frontier, Wave
@@ -30,7 +30,9 @@ def finish(
     grown = []
     ends = np.cumsum(sizes.reshape(-1)).reshape(sizes.shape)
     for j, i in enumerate(mine):
-        order = np.concatenate([np.arange(e - s, e, dtype=np.int32) for s, e in zip(sizes[:, j], ends[:, j], strict=True)])
+        order = np.concatenate(
+            [np.arange(e - s, e, dtype=np.int32) for s, e in zip(sizes[:, j], ends[:, j], strict=True)]
+        )
         grown.append(subtree(codes, order, stats[order], small.key[i], plan, target, int(small.level[i]), raw=True))
     return graft(wave, small, grown, mine, target, comm)
 
@@ -59,7 +61,7 @@ def exchange(wave: Wave, small: Frontier, owner: np.ndarray, comm: Comm) -> tupl
         spans = small.bounds[owner == r]
         rows = np.concatenate([np.empty(0, np.int64), *(np.arange(a, b) for a, b in spans)])
         block = np.empty((rows.size, wave.codes.shape[1]), np.uint8)
-        forest_rows.take(wave.codes, wave.order[rows], block)
+        forest_level.take(wave.codes, wave.order[rows], block)
         for part, v in zip(parts, (block.reshape(-1), wave.stats[rows], spans[:, 1] - spans[:, 0]), strict=True):
             part.append(v)
     codes, stats, sizes = (np.concatenate(comm.alltoallv(p, "node rows")) for p in parts)
@@ -67,7 +69,7 @@ def exchange(wave: Wave, small: Frontier, owner: np.ndarray, comm: Comm) -> tupl
 
 
 def graft(
-    wave: Wave, small: Frontier, grown: list, mine: np.ndarray, target: Target, comm: Comm
+    wave: Wave, small: Frontier, grown: list[Trees], mine: np.ndarray, target: Target, comm: Comm
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Put the trees that the ranks grew in the places of their small nodes (collective)."""
     every = gather(join(grown) if grown else empty(target.width, np.float64), mine, comm)

@@ -1,8 +1,9 @@
-"""Rows of a forest: features to bins, rows through trees, and the histograms of rows that a rank holds."""
+"""Rows of a forest: features to bins, rows drawn for a tree, rows through trees."""
 
 from __future__ import annotations
 
 import numpy as np
+
 from hpcfl.kernels.flags import exact
 
 MISSING = 255
@@ -24,6 +25,29 @@ def encode(x, edges, used, codes):
                 low = low + half + 1 if up else low
                 size = size - half - 1 if up else half
             codes[i, f] = MISSING if v != v else low
+
+
+@exact
+def bag(hashes, unit, classes, order, stats):
+    """Fill `order` and `stats` with the rows of a Poisson(1) bootstrap; return how many there are.
+
+    Row i is drawn as often as ``hashes[i]`` says; `unit` (n,) is what it adds when drawn once (of
+    which a class above two stays as it is).
+    """
+    m = 0
+    kept = ~np.int64(0xFFFFFFFF) if classes > 2 else np.int64(0)
+    for i in range(unit.size):
+        u = np.float64(hashes[i] >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+        times, p = 0, 0.36787944117144233
+        while u >= p and times < 12:
+            u -= p
+            times += 1
+            p /= times
+        if times > 0:
+            order[m] = i
+            stats[m] = (unit[i] & kept) + (unit[i] & ~kept) * times
+            m += 1
+    return m
 
 
 @exact
@@ -78,104 +102,3 @@ def predict(packed, starts, value, outputs, codes, out):
                 leaf = starts[t] + descend(tree, codes[i], 0)
                 for c in range(width):
                     out[i, at + c] += value[leaf, c]
-
-
-@exact
-def histograms(codes, order, stats, bounds, features, classes, out):
-    """Add rows to ``out[j, s]`` (256 * classes,) for feature ``features[j, s]`` of node j.
-
-    Node j has rows ``order[bounds[j, 0] : bounds[j, 1]]``; a feature of -1 is left out.
-    """
-    for j in range(bounds.shape[0]):
-        for s in range(features.shape[1]):
-            f = features[j, s]
-            if f < 0:
-                continue
-            hist = out[j, s]
-            for i in range(bounds[j, 0], bounds[j, 1]):
-                b = np.int64(codes[order[i], f])
-                if classes == 1:
-                    hist[b] += stats[i]
-                else:
-                    hist[b * classes + (stats[i] >> 32)] += stats[i] & 0xFFFFFFFF
-
-
-@exact
-def take(codes, order, out):
-    """Copy the rows `order` (m,) of `codes` into `out` (m, d)."""
-    for i in range(order.size):
-        for f in range(codes.shape[1]):
-            out[i, f] = codes[order[i], f]
-
-
-@exact
-def bag(hashes, unit, classes, order, stats):
-    """Fill `order` and `stats` with the rows of a Poisson(1) bootstrap; return how many there are.
-
-    Row i is drawn as often as ``hashes[i]`` says; `unit` (n,) is what it adds when drawn once (of
-    which a class above two stays as it is).
-    """
-    m = 0
-    kept = ~np.int64(0xFFFFFFFF) if classes > 2 else np.int64(0)
-    for i in range(unit.size):
-        u = np.float64(hashes[i] >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-        times, p = 0, 0.36787944117144233
-        while u >= p and times < 12:
-            u -= p
-            times += 1
-            p /= times
-        if times > 0:
-            order[m] = i
-            stats[m] = (unit[i] & kept) + (unit[i] & ~kept) * times
-            m += 1
-    return m
-
-
-@exact
-def split(codes, bounds, features, rules, order, stats, spare_order, spare_stats):
-    """Bring the rows of each node's left child to the front; put the boundary into ``bounds[j, 2]``.
-
-    Nodes j with a feature of -1 are left as they are. `bounds` (k, 3): first row, last + 1, boundary.
-    """
-    for j in range(bounds.shape[0]):
-        if features[j] < 0:
-            continue
-        left, right = bounds[j, 0], 0
-        for i in range(bounds[j, 0], bounds[j, 1]):
-            row, stat = order[i], stats[i]
-            code = np.int64(codes[row, features[j]])
-            go = rules[j] >= 256 if code == MISSING else code <= (rules[j] & 255)
-            spare_order[right], spare_stats[right] = row, stat
-            order[left], stats[left] = row, stat
-            left += go
-            right += not go
-        order[left : bounds[j, 1]] = spare_order[:right]
-        stats[left : bounds[j, 1]] = spare_stats[:right]
-        bounds[j, 2] = left
-
-
-@exact
-def renumber(roots, node, gain, value, starts, out_node, out_gain, out_value):
-    """Copy trees, depth first and left child first, as `forest_grow.grow` numbers them.
-
-    Node ``roots[t]`` is the root of tree t; children in `node` are counted from its first row. Out:
-    ``starts`` (t + 1,) and the nodes, children counted from their tree's first node.
-    """
-    todo = np.empty((node.shape[0] + 2, 2), np.int64)
-    starts[0] = 0
-    for t in range(roots.size):
-        first, made, waiting = starts[t], 1, 1
-        todo[0, 0], todo[0, 1] = roots[t], 0
-        while waiting > 0:
-            waiting -= 1
-            source, at = todo[waiting, 0], todo[waiting, 1]
-            to = first + at
-            out_node[to] = node[source]
-            out_gain[to], out_value[to] = gain[source], value[source]
-            if node[source, 0] >= 0:
-                out_node[to, 2] = made
-                for side in range(1, -1, -1):
-                    todo[waiting, 0], todo[waiting, 1] = node[source, 2] + side, made + side
-                    waiting += 1
-                made += 2
-        starts[t + 1] = first + made

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -13,38 +12,27 @@ import numpy as np
 from hpcfl import metrics
 from hpcfl.comm.communicator import Comm
 from hpcfl.config import Job
-from hpcfl.data import shard
-from hpcfl.data.shard import Shards
-from hpcfl.errors import UsageError
 from hpcfl.forest import binning, boost, federated, importance, oob, over_rows, over_trees
-from hpcfl.forest.plan import Plan
-from hpcfl.forest.target import Target, of_classes, of_values
+from hpcfl.forest.bench import (
+    Bench,
+    attrs,
+    fits,
+    link,
+    model_arrays,
+    prepare,
+    problem,
+    restore,
+    stored,
+    values_of,
+)
+from hpcfl.forest.target import of_classes, of_values
 from hpcfl.forest.trees import Trees, empty, gather, join
-from hpcfl.models.forest import Forest, finish, raw
+from hpcfl.models.forest import finish, raw
 from hpcfl.trainers.evaluation import scalars
 from hpcfl.trainers.keeper import Keeper
 from hpcfl.trainers.outcome import Outcome
 
 RECORDS = 4  # records that the trees of a forest are grown in
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What the growing works on: this rank's rows as bins, and the job's words for the trees."""
-
-    rule: Forest
-    shards: Shards
-    edges: np.ndarray
-    codes: np.ndarray
-    tested: np.ndarray
-    weight: np.ndarray
-    plan: Plan
-    rank: int
-
-    @property
-    def first(self) -> int:
-        """Number of this rank's first row among all training rows."""
-        return int(self.shards.plan.cuts[self.rank])
 
 
 def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], None, Outcome]:
@@ -85,54 +73,6 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
     return Outcome(arrays, attrs(bench), summary)
 
 
-def prepare(job: Job, comm: Comm) -> tuple[Bench, float]:
-    """Read this rank's rows and bin them; also return the seconds that binning took (collective)."""
-    rule = job.model.rule
-    with comm.together("reading the job file"):
-        if not isinstance(rule, Forest):
-            raise UsageError("train.mode = 'forest' needs model.name = 'forest'")
-    shards = shard.load(job.data, job.seed, job.model.dtype, comm)
-    d, x = shards.table.features, shards.train.x
-    with comm.node_first("compiling kernels"):
-        warm(rule, shards)
-    start = perf_counter()
-    first = int(shards.plan.cuts[comm.rank])
-    if rule.distribute == "federated":
-        edges = federated.edges(x, d, comm)
-    else:
-        edges = binning.edges(x, d, first, comm, job.seed)
-    with comm.together("binning"):
-        codes = binning.codes(x, edges)
-    spent = perf_counter() - start
-    depth = rule.max_depth or (6 if rule.boosting else 0)
-    plan = Plan(
-        job.seed, depth, rule.features(d, shards.classes), rule.min_samples_leaf,
-        rule.bootstrap and not rule.boosting, rule.random_thresholds, rule.l2,
-    )  # fmt: skip
-    weight = class_weights(rule, shards, comm)
-    tested = binning.codes(shards.test.x, edges)
-    return Bench(rule, shards, edges, codes, tested, weight, plan, comm.rank), spent
-
-
-def class_weights(rule: Forest, shards: Shards, comm: Comm) -> np.ndarray:
-    """Return the weight of each of this rank's rows (collective)."""
-    y, weight = shards.train.y[:, 0], shards.train.y[:, 1].astype(np.float64)
-    if rule.class_weight == "one" or not shards.classes:
-        return weight
-    count = comm.sum(np.bincount(y.astype(np.int64), minlength=shards.classes), "class counts")
-    return np.asarray(weight * (shards.total / (shards.classes * np.maximum(count, 1)))[y.astype(np.int64)])
-
-
-def warm(rule: Forest, shards: Shards) -> None:
-    """Compile what growing needs, on a few made-up rows."""
-    rows = np.zeros((4, shards.table.features), np.float32)
-    edges = np.zeros((shards.table.features, binning.EDGES), rows.dtype)
-    edges[:, 1:] = np.inf
-    codes = binning.codes(rows, edges)
-    goal = Target(np.array([1, 1, 1, 1]), shards.classes or 1)
-    over_trees.grow(codes, goal, Plan(0, 0, 1, 1, True, False), np.arange(1))
-
-
 def bagging(bench: Bench, trees: Trees, comm: Comm) -> Iterator[tuple[Trees, dict[str, Any]]]:
     """Yield the forest as it grows, from the trees that are there (collective)."""
     rule, shards = bench.rule, bench.shards
@@ -162,21 +102,6 @@ def bagging(bench: Bench, trees: Trees, comm: Comm) -> Iterator[tuple[Trees, dic
         yield trees, {}
 
 
-def fits(bench: Bench, comm: Comm) -> bool:
-    """Return whether the bins of all rows go to every rank (collective)."""
-    if bench.rule.distribute != "auto":
-        return bench.rule.distribute == "trees"
-    need = bench.shards.total * (bench.codes.shape[1] + 48) * comm.node.size
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
-    return comm.max(float(need > free), "memory") == 0
-
-
-def problem(bench: Bench) -> boost.Problem:
-    """Return what is boosted."""
-    y = bench.shards.train.y[:, 0].astype(np.float64)
-    return boost.Problem(bench.codes, y, bench.weight, bench.shards.classes, bench.shards.total)
-
-
 def boosting(bench: Bench, trees: Trees, score: np.ndarray, comm: Comm) -> Iterator[tuple[Trees, dict[str, Any]]]:
     """Yield the trees after each round, and the loss before it, from the trees that are there (collective)."""
     p, rule = problem(bench), bench.rule
@@ -201,44 +126,6 @@ def test(bench: Bench, trees: Trees, base: np.ndarray, comm: Comm) -> dict[str, 
     return metrics.evaluate(outputs, y[:, 0], y[:, 1], attrs(bench)["task"], comm)
 
 
-def values_of(bench: Bench) -> int:
-    """Return how many numbers a leaf holds."""
-    return 1 if bench.rule.boosting or bench.shards.classes < 3 else bench.shards.classes
-
-
-def link(bench: Bench) -> str:
-    """Return what turns raw scores into outputs (see models/forest.py)."""
-    classes = bench.shards.classes
-    if bench.rule.boosting:
-        return "identity" if not classes else "logistic" if classes == 2 else "softmax"
-    return "share" if classes == 2 else "identity"
-
-
-def model_arrays(bench: Bench, trees: Trees, base: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the arrays of ``model.h5``."""
-    factor = np.array([1.0 if bench.rule.boosting else 1 / max(trees.count, 1)])
-    return {**stored(trees), "edges": bench.edges, "base": base, "factor": factor}
-
-
-def stored(trees: Trees) -> dict[str, np.ndarray]:
-    """Return the trees' arrays by name."""
-    return dict(vars(trees))
-
-
-def restore(arrays: dict[str, np.ndarray]) -> Trees:
-    """Return the trees that `stored` gave."""
-    return Trees(*(arrays[name] for name in ("node", "gain", "value", "starts")))
-
-
-def attrs(bench: Bench) -> dict[str, Any]:
-    """Return what prediction needs beside the arrays."""
-    shards = bench.shards
-    names = list(shards.table.classes) or [str(c) for c in range(shards.classes)]
-    task = "classification" if shards.classes else "regression"
-    d = shards.table.features
-    return {"features": d, "outputs": shards.classes or 1, "task": task, "classes": names, "link": link(bench)}
-
-
 def extras(
     bench: Bench, trees: Trees, base: np.ndarray, summary: dict[str, Any], arrays: dict[str, np.ndarray],
     comm: Comm, seed: int,
@@ -254,6 +141,7 @@ def extras(
 
         def score(codes: np.ndarray) -> np.ndarray:
             outputs = finish(raw(packed, arrays, codes), link(bench))
-            return (outputs.argmax(1) == y).astype(float) if shards.classes else -((outputs[:, 0] - y) ** 2)
+            right = outputs.argmax(1) == y if shards.classes else -((outputs[:, 0] - y) ** 2)
+            return np.asarray(right, np.float64)
 
         arrays["permutation_importance"] = importance.permutation(score, bench.tested, rule.permutations, seed, comm)

@@ -1,0 +1,236 @@
+"""Splits of one node: what a row adds, which features are drawn, the best threshold of a histogram.
+
+What a row adds to a bin is one int64, its *stat*. With fewer than three classes it packs two sums,
+``(g << shift) + h``, g the target (a class, a value, a negative gradient) times the weight and h the
+weight (or the hessian): a plain sum of stats sums both. With more classes it is ``(class << 32) + weight``.
+Sums of whole numbers do not depend on their order, so the order of rows is free.
+
+The histogram of a node and a feature is followed by a bit for each bin in use, so that the small
+nodes, which are most, cost what their rows cost and not 256 bins.
+
+`spec` (int64): classes (1 for values), shift, levels left (-1: no limit), features tried, 1 for random cuts.
+`limits` (float64): penalty added to h, least gain relative to the node's score (-1: any), least
+gain, least h of a child, least rows of a child (at the node's mean h a row).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from hpcfl.kernels.flags import exact
+
+MISSING = 255
+FEW = 192  # rows below which used bins are marked while counting
+
+
+@intrinsic
+def lowest(typing, word):
+    """Return the position of the lowest bit that is set in a uint64."""
+
+    def code(context, builder, signature, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), code
+
+
+@exact
+def mix(z):
+    """Return the splitmix64 hash of a uint64 (Steele et al. 2014)."""
+    z = np.uint64(z) + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@exact
+def below(h, n):
+    """Return a whole number in [0, n) from the upper bits of the hash `h`."""
+    return np.int64(((h >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+
+
+@exact
+def child(key, side):
+    """Return the key of a node's child: keys follow the path from the root."""
+    return mix(key ^ np.uint64(side + 1))
+
+
+@exact
+def draw(key, start, stop, perm):
+    """Put draws [start, stop) of the node's random order of features into their places of `perm`.
+
+    `perm` holds 0..d-1 when `start` is 0; draws follow from the key alone (Fisher-Yates).
+    """
+    for i in range(start, stop):
+        j = i + below(mix(key + np.uint64(i + 1)), perm.size - i)
+        perm[i], perm[j] = perm[j], perm[i]
+
+
+@exact
+def undraw(key, stop, perm):
+    """Undo the first `stop` draws."""
+    for i in range(stop - 1, -1, -1):
+        j = i + below(mix(key + np.uint64(i + 1)), perm.size - i)
+        perm[i], perm[j] = perm[j], perm[i]
+
+
+@exact
+def mark(hist, classes, bits):
+    """Set the bits of the bins in use; every row has a weight, so a bin in use is not all zeros."""
+    for word in range(4):
+        used = np.uint64(0)
+        for i in range(64):
+            b = word * 64 + i
+            for c in range(classes):
+                if hist[b * classes + c] != 0:
+                    used |= np.uint64(1) << np.uint64(i)
+                    break
+        bits[word] = used
+
+
+@exact
+def count(codes, feature, order, stats, classes, hist, bits):
+    """Add a node's rows to `hist` (256 * classes,), which is zero, and mark the bins in use."""
+    bits[:] = 0
+    few = order.size <= FEW
+    for i in range(order.size):
+        b = np.int64(codes[order[i], feature])
+        if classes == 1:
+            hist[b] += stats[i]
+        else:
+            hist[b * classes + (stats[i] >> 32)] += stats[i] & 0xFFFFFFFF
+        if few:
+            bits[b >> 6] |= np.uint64(1) << np.uint64(b & 63)
+    if not few:
+        mark(hist, classes, bits)
+
+
+@exact
+def clear(classes, hist, bits):
+    """Set the bins in use back to zero."""
+    for word in range(4):
+        left = bits[word]
+        while left != 0:
+            b = word * 64 + np.int64(lowest(left))
+            left &= left - np.uint64(1)
+            hist[b * classes : (b + 1) * classes] = 0
+
+
+@exact
+def cut(bits, key, feature):
+    """Return a random threshold between the lowest and the highest bin in use (Geurts et al. 2006)."""
+    first, last = 256, -1
+    for b in range(MISSING):
+        if (bits[b >> 6] >> np.uint64(b & 63)) & np.uint64(1):
+            first, last = min(first, b), b
+    if last <= first:
+        return first
+    return first + below(mix(key ^ mix(np.uint64(feature))), last - first)
+
+
+@exact
+def scan(hist, bits, classes, shift, left_missing, pick, penalty, least_h, sums):
+    """Return (score, threshold, h of the left side) of the best split of one feature; threshold -1: none.
+
+    `sums` (2, classes + 1): work of which row 1 holds the node's sums (classes, or g; and h last).
+    `pick` is the one threshold allowed, or -1. Equal scores keep the lower bin.
+    """
+    best, threshold, best_h = -np.inf, -1, 0
+    mask = (np.int64(1) << shift) - 1
+    width = 1 if classes < 3 else classes
+    lh, rh, lsq, rsq = np.int64(0), sums[1, width], np.int64(0), np.int64(0)
+    left, right = sums[0], sums[2]
+    for c in range(width):
+        left[c] = 0
+        right[c] = sums[1, c]
+        rsq += right[c] * right[c] if classes > 2 else 0
+    previous = -1
+    for word in range(-1 if left_missing else 0, 4):
+        todo = np.uint64(1) if word < 0 else bits[word]
+        while todo != 0:
+            b = MISSING if word < 0 else word * 64 + np.int64(lowest(todo))
+            todo &= todo - np.uint64(1)
+            if left_missing and b == MISSING and word == 3:
+                continue
+            if previous >= 0 and lh >= least_h and rh >= least_h and (pick < 0 or (previous <= pick < b)):
+                if classes < 3:
+                    lg, rg = np.float64(left[0]), np.float64(right[0])
+                    score = lg * lg / (lh + penalty) + rg * rg / (rh + penalty)
+                else:
+                    score = lsq / np.float64(lh) + rsq / np.float64(rh)
+                if score > best:
+                    middle = 254 if b == MISSING else (previous + b) >> 1
+                    best, threshold, best_h = score, middle if pick < 0 else pick, lh
+            if classes < 3:
+                g, h = hist[b] >> shift, hist[b] & mask
+                left[0] += g
+                right[0] -= g
+                lh += h
+                rh -= h
+            else:
+                for c in range(classes):
+                    h = hist[b * classes + c]
+                    lsq += h * (2 * left[c] + h)
+                    rsq -= h * (2 * right[c] - h)
+                    left[c] += h
+                    right[c] -= h
+                    lh += h
+                    rh -= h
+            previous = -1 if word < 0 else b
+    return best, threshold, best_h
+
+
+@exact
+def total(stats, classes, shift, sums):
+    """Put a node's sums into row 1 of `sums`: per class, or g; h last."""
+    sums[1, :] = 0
+    if classes < 3:
+        both = np.int64(0)
+        for i in range(stats.size):
+            both += stats[i]
+        sums[1, 0], sums[1, 1] = both >> shift, both & ((np.int64(1) << shift) - 1)
+    else:
+        for i in range(stats.size):
+            sums[1, stats[i] >> 32] += stats[i] & 0xFFFFFFFF
+            sums[1, classes] += stats[i] & 0xFFFFFFFF
+
+
+@exact
+def score_of(classes, penalty, sums):
+    """Return (score of a node, whether it is pure) from row 1 of `sums`."""
+    h = np.float64(sums[1, sums.shape[1] - 1])
+    if classes < 3:
+        g = np.float64(sums[1, 0])
+        return g * g / (h + penalty), classes == 2 and (sums[1, 0] == 0 or sums[1, 0] == sums[1, 1])
+    squares = np.int64(0)
+    for c in range(classes):
+        squares += sums[1, c] * sums[1, c]
+    return squares / h, np.float64(squares) == h * h
+
+
+@exact
+def better(hist, bits, feature, key, rows, spec, limits, sums, best):
+    """Replace `best` (score, feature, rule, h left) by the feature's best split if that is better.
+
+    A rule is threshold + 256 * (missing values go left). Equal scores keep the lower feature, then the lower bin.
+    """
+    classes, shift = spec[0], spec[1]
+    node_h = sums[1, sums.shape[1] - 1]
+    least_h = max(limits[3], limits[4] * node_h / rows)
+    pick = cut(bits, key, feature) if spec[4] else -1
+    missing = (bits[3] >> np.uint64(63)) & np.uint64(1)
+    for left_missing in range(2 if missing else 1):
+        score, threshold, left_h = scan(hist, bits, classes, shift, left_missing == 1, pick, limits[0], least_h, sums)
+        if threshold < 0:
+            continue
+        if score > best[0] or (score == best[0] and feature < best[1]):
+            way = left_missing if missing else np.int64(2 * left_h >= node_h)
+            best[0], best[1], best[2], best[3] = score, feature, threshold + 256 * way, left_h
+
+
+@exact
+def accept(best, parent, limits):
+    """Return whether the best split is worth making."""
+    return best[1] >= 0 and best[0] >= parent + limits[1] * abs(parent) and best[0] - parent >= limits[2]
