@@ -62,7 +62,7 @@ def choose(hist, features, keys, known, spec, limits, best):
     sums, bits = np.zeros((3, known.shape[1] - 1), np.int64), np.zeros(4, np.uint64)
     for j in range(keys.size):
         sums[1] = known[j, 1:]
-        best[j, 0], best[j, 1] = -np.inf, -1
+        best[j, 0], best[j, 1], best[j, 2] = -np.inf, -1, 0
         best[j, 4], _ = score_of(spec[0], limits[0], sums)
         for s in range(features.shape[1]):
             if features[j, s] >= 0:
