@@ -67,11 +67,16 @@ def image(arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> bytes:
     with h5py.File("image", "w", driver="core", backing_store=False, libver="v110") as file:
         for name, array in arrays.items():
             file.create_dataset(name, data=array)
-        for name, value in attrs.items():
-            plain = isinstance(value, str | int | float)
-            file.attrs[name] = value if plain else json.dumps(value)
+        put_attrs(file, attrs)
         file.flush()
         return bytes(file.id.get_file_image())
+
+
+def put_attrs(file: h5py.File, attrs: Mapping[str, Any]) -> None:
+    """Set the root attributes; those that are no number or text are stored as JSON."""
+    for name, value in attrs.items():
+        plain = isinstance(value, str | int | float)
+        file.attrs[name] = value if plain else json.dumps(value)
 
 
 def put(path: str | Path, data: bytes) -> None:

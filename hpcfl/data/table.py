@@ -122,7 +122,9 @@ def open_table(train: str | tuple[str, ...], x: str = "x", y: str = "y", task: s
     heads = [_head(path, names) for path in files]
     for path, head in zip(files, heads, strict=True):
         if head[1:4] != heads[0][1:4]:
-            raise DataError(f"{path}: {head[1:4]} does not fit {files[0]}: {heads[0][1:4]}; the files of a table are alike")
+            raise DataError(
+                f"{path}: {head[1:4]} does not fit {files[0]}: {heads[0][1:4]}; the files of a table are alike"
+            )
     _, features, kind, dtype, attrs = heads[0]
     starts = np.cumsum([0] + [head[0] for head in heads])
     task = task or attrs.get("task", "") or _guess_task(files[0], names, kind)
@@ -176,7 +178,9 @@ def _head(path: str, names: dict[str, str]) -> tuple[int, int, str, np.dtype[Any
             return group["indptr"].shape[0] - 1, width, "csr", group["data"].dtype, attrs
         x = dataset(file, names["x"], path)
         if x.ndim < 2 or x.dtype.kind not in "fuib":
-            raise DataError(f"{path}: '{names['x']}' is {x.dtype} {x.shape}; numbers in at least 2 dimensions are needed")
+            raise DataError(
+                f"{path}: '{names['x']}' is {x.dtype} {x.shape}; numbers in at least 2 dimensions are needed"
+            )
         if names["y"] in file and file[names["y"]].shape[0] != x.shape[0]:
             raise DataError(f"{path}: '{names['y']}' has {file[names['y']].shape[0]} rows, '{names['x']}' {x.shape[0]}")
         return x.shape[0], int(np.prod(x.shape[1:])), "dense", x.dtype, attrs

@@ -12,13 +12,18 @@ from hpcfl.data.shard import Shard
 from hpcfl.trainers.objective import Objective
 
 
-def evaluate(objective: Objective, w: np.ndarray, test: Shard, attrs: dict[str, Any], comm: Comm) -> dict[str, Any]:
-    """Return the metrics of parameters `w` over the test rows of all ranks (collective)."""
+def evaluate(
+    objective: Objective, w: np.ndarray, test: Shard, attrs: dict[str, Any], comm: Comm, ranked: bool = True
+) -> dict[str, Any]:
+    """Return the metrics of parameters `w` over the test rows of all ranks (collective).
+
+    With `ranked` false nothing about a single row leaves its rank, and there is no AUC.
+    """
     with comm.together("evaluating"):
         outputs = objective.rule.predictor(objective.arrays(w), attrs)(test.x)
-    return metrics.evaluate(
-        outputs, test.y[:, 0], test.y[:, 1], attrs["task"], comm, getattr(objective.rule, "probabilities", True)
-    )
+    target, weight = test.y[:, 0], test.y[:, 1]
+    probabilities = getattr(objective.rule, "probabilities", True)
+    return metrics.evaluate(outputs, target, weight, attrs["task"], comm, probabilities, ranked)
 
 
 def scalars(result: dict[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         check(job, people)
     objective = bind(job, people.shards, people.comm)
     attrs = objective.attrs(people.shards)
+    ranked = bool((people.owner < 0).all())  # an AUC compares single rows, which must not leave a silo
     with comm.node_first("compiling kernels"):
         Rounds.warm(job, objective, people)
     rounds = Rounds(job, objective, people, comm)
@@ -50,13 +51,13 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         traffic += np.array([record["uplink_bytes"], record["downlink_bytes"]])
         last = r + 1 == job.train.rounds
         if people.shards.test_total and (last or (r + 1) % job.evaluate.every == 0):
-            result = evaluate(objective, rounds.w, people.shards.test, attrs, comm)
+            result = evaluate(objective, rounds.w, people.shards.test, attrs, comm, ranked)
             record["test"] = result if last else scalars(result)
         yield record
         if comm.max(keeper.asks(rounds=r + 1), "stop") or last:
             keeper.keep({"round": r + 1}, rounds.arrays(), rounds.kept.arrays())
     if not spent and people.shards.test_total:  # resumed when all rounds were made
-        record["test"] = evaluate(objective, rounds.w, people.shards.test, attrs, comm)
+        record["test"] = evaluate(objective, rounds.w, people.shards.test, attrs, comm, ranked)
     summary = {
         "rows": int(people.counts.sum()),
         "test_rows": people.shards.test_total,

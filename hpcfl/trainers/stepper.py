@@ -90,7 +90,16 @@ class Stepper:
             self.sums += (weight, loss, penalty * weight)
 
     def epoch_means(self) -> dict[str, float]:
-        """Return the objective's mean over the rows since the last call."""
+        """Return the objective's mean over the rows since the last call.
+
+        Raises
+        ------
+        DivergedError
+            The last step, whose loss no later step will see, left parameters that are not finite.
+        """
+        length = updates.norm(self.w)
+        if not isfinite(length):
+            self._diverged("norm of the parameters", length)
         weight, loss, penalty = self.sums
         self.sums[:] = 0
         return {"train_loss": (loss + penalty) / weight if weight else 0.0}
