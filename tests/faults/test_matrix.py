@@ -46,7 +46,7 @@ def whole(mpirun, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize(("mode", "kind", "place", "rank"), schedule())
+@pytest.mark.parametrize(("mode", "kind", "place", "rank"), list(schedule()))
 def test_a_fault(mpirun, tmp_path, whole, mode, kind, place, rank):
     train = job(tmp_path, mode)
     limit = ["--set", "comm.timeout=8"] if kind == "STOP" else []
