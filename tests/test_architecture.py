@@ -7,17 +7,17 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "hpcfl"
 LAYERS = [
-    {"errors", "layout", "seeding", "machine"},
+    {"errors", "layout", "seeding", "machine", "strict_json"},
     {"registry"},
     {"schema"},
     {"config"},
     {"kernels"},
     {"comm"},
     {"data"},
-    {"models", "optimizers", "schedules", "strategies", "aggregators", "compressors", "partitions", "samplers"}
+    {"models", "optimizers", "schedules", "strategies", "aggregators", "partitions", "samplers"}
     | {"preprocess", "metrics"},
     {"federated", "forest", "factorization", "callbacks"},
-    {"inference", "trainers"},
+    {"inference", "trainers", "reference"},
     {"cli"},
 ]
 PART_HELPERS = {("strategies", "federated")}  # a strategy is written in the types of federated rounds

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
+    from hpcfl import strict_json
     from hpcfl.comm.communicator import world
     from hpcfl.inference import load_run
 
@@ -32,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         source = args.data or test_of(model)
     result = on_file(model, source, comm) if source else on_split(model, comm)
     if comm.rank == 0:
-        print(json.dumps(plain(result)) if args.json else table_of(result, model.classes))
+        print(strict_json.dumps(result) if args.json else table_of(result, model.classes))
     return 0
 
 
@@ -76,11 +75,6 @@ def on_file(model: Trained, path: str, comm: Comm) -> dict[str, Any]:
             x, y, weight = read_labelled(model, table, start, stop)
             found.add(model.predict(x), y, weight)
     return found.result(comm)
-
-
-def plain(result: dict[str, Any]) -> dict[str, Any]:
-    """Return `result` with None for what JSON cannot say: NaN and infinity."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in result.items()}
 
 
 def table_of(result: dict[str, Any], classes: tuple[str, ...]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from hpcfl import config
+from hpcfl import config, strict_json
 from hpcfl.comm.communicator import Comm
 from hpcfl.config import Job
 from hpcfl.data import h5
@@ -88,7 +87,7 @@ class Directory:
         self.records += 1
         if self.writer:
             with (self.path / "log.jsonl").open("a") as file:
-                file.write(json.dumps(record) + "\n")
+                file.write(strict_json.dumps(record) + "\n")
 
     def model(self, arrays: dict[str, np.ndarray], attrs: dict[str, Any]) -> None:
         """Write ``model.h5`` (rank 0)."""
@@ -99,5 +98,5 @@ class Directory:
         """Write ``summary.json`` (rank 0)."""
         if self.writer:
             temporary = self.path / ".summary.json.tmp"
-            temporary.write_text(json.dumps(entries, indent=1) + "\n")
+            temporary.write_text(strict_json.dumps(entries, indent=1) + "\n")
             os.replace(temporary, self.path / "summary.json")

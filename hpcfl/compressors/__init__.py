@@ -1,1 +1,0 @@
-"""Compressors: vector -> smaller message -> vector."""
