@@ -40,3 +40,4 @@ exact = numba.njit(cache=True, nogil=True, error_model="numpy")
 part = numba.njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract", "arcp"}, forceinline=True
 )
+exact_part = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)

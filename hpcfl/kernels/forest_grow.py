@@ -19,6 +19,7 @@ from hpcfl.kernels.forest_split import (
 )
 
 BINS = 256
+NEAR = 1024  # rows of a node below which their bins are copied together: scattered, each read misses the cache
 
 
 @exact
@@ -60,13 +61,23 @@ def search(codes, order, stats, key, spec, limits, sums, perm, hist, bits, best)
 
 
 @exact
+def fetch(codes, order, near):
+    """Copy the bins of the rows `order` to the front of `near`, and number the rows anew from 0."""
+    for f in range(codes.shape[1]):
+        for i in range(order.size):
+            near[i, f] = codes[np.uint32(order[i]), f]
+    for i in range(order.size):
+        order[i] = i
+
+
+@exact
 def grow(codes, order, stats, key, spec, limits, node, gain, value):
     """Grow a tree, depth first, left child first, and return its number of nodes.
 
     Parameters
     ----------
     codes : (n, d) uint8
-        Binned rows, in either memory order.
+        Binned rows, each feature contiguous.
     order, stats : (m,) int32, int64
         The node's rows and what each adds; both are reordered.
     key : uint64
@@ -86,9 +97,10 @@ def grow(codes, order, stats, key, spec, limits, node, gain, value):
     perm = np.arange(d)
     hist, bits = np.zeros(BINS * width, np.int64), np.zeros(4, np.uint64)
     sums, best = np.zeros((3, width + 1), np.int64), np.zeros(4)
+    near = np.empty((d, min(NEAR, m)), np.uint8).T
     todo, keys = np.empty((m + 1, 4), np.int32), np.empty(m + 1, np.uint64)
     todo[0, 0], todo[0, 1], todo[0, 2], todo[0, 3], keys[0] = 0, m, 0, 0, key
-    waiting, made = 1, 1
+    waiting, made, base = 1, 1, -1  # from `base` on, what waits are nodes whose rows are near
     while waiting > 0:
         waiting -= 1
         a, b, at, level, path = todo[waiting, 0], todo[waiting, 1], todo[waiting, 2], todo[waiting, 3], keys[waiting]
@@ -99,11 +111,16 @@ def grow(codes, order, stats, key, spec, limits, node, gain, value):
         node[at, 0], node[at, 1], node[at, 2], gain[at] = -1, 0, 0, 0.0
         if pure or b - a < 2 or level == spec[2]:
             continue
-        search(codes, order[a:b], stats[a:b], path, spec, limits, sums, perm, hist, bits, best)
+        if waiting < base or base < 0:
+            base = waiting if b - a <= NEAR else -1
+            if base >= 0:
+                fetch(codes, order[a:b], near)
+        here = near if base >= 0 else codes
+        search(here, order[a:b], stats[a:b], path, spec, limits, sums, perm, hist, bits, best)
         if not accept(best, parent, limits):
             continue
         feature, rule = np.int64(best[1]), np.int64(best[2])
-        middle = a + partition(codes, feature, rule, order[a:b], stats[a:b], spare_order, spare_stats)
+        middle = a + partition(here, feature, rule, order[a:b], stats[a:b], spare_order, spare_stats)
         node[at, 0], node[at, 1], node[at, 2], gain[at] = feature, rule, made, best[0] - parent
         for side in range(1, -1, -1):
             todo[waiting, 0] = middle if side else a

@@ -20,7 +20,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from hpcfl.kernels.flags import exact
+from hpcfl.kernels.flags import exact_part
 
 MISSING = 255
 FEW = 192  # rows below which used bins are marked while counting
@@ -36,7 +36,7 @@ def lowest(typing, word):
     return types.uint64(types.uint64), code
 
 
-@exact
+@exact_part
 def mix(z):
     """Return the splitmix64 hash of a uint64 (Steele et al. 2014)."""
     z = np.uint64(z) + np.uint64(0x9E3779B97F4A7C15)
@@ -45,19 +45,19 @@ def mix(z):
     return z ^ (z >> np.uint64(31))
 
 
-@exact
+@exact_part
 def below(h, n):
     """Return a whole number in [0, n) from the upper bits of the hash `h`."""
     return np.int64(((h >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
-@exact
+@exact_part
 def child(key, side):
     """Return the key of a node's child: keys follow the path from the root."""
     return mix(key ^ np.uint64(side + 1))
 
 
-@exact
+@exact_part
 def draw(key, start, stop, perm):
     """Put draws [start, stop) of the node's random order of features into their places of `perm`.
 
@@ -68,7 +68,7 @@ def draw(key, start, stop, perm):
         perm[i], perm[j] = perm[j], perm[i]
 
 
-@exact
+@exact_part
 def undraw(key, stop, perm):
     """Undo the first `stop` draws."""
     for i in range(stop - 1, -1, -1):
@@ -76,7 +76,7 @@ def undraw(key, stop, perm):
         perm[i], perm[j] = perm[j], perm[i]
 
 
-@exact
+@exact_part
 def mark(hist, classes, bits):
     """Set the bits of the bins in use; every row has a weight, so a bin in use is not all zeros."""
     for word in range(4):
@@ -90,13 +90,13 @@ def mark(hist, classes, bits):
         bits[word] = used
 
 
-@exact
+@exact_part
 def count(codes, feature, order, stats, classes, hist, bits):
     """Add a node's rows to `hist` (256 * classes,), which is zero, and mark the bins in use."""
     bits[:] = 0
     few = order.size <= FEW
     for i in range(order.size):
-        b = np.int64(codes[order[i], feature])
+        b = np.int64(codes[np.uint32(order[i]), feature])
         if classes == 1:
             hist[b] += stats[i]
         else:
@@ -107,7 +107,7 @@ def count(codes, feature, order, stats, classes, hist, bits):
         mark(hist, classes, bits)
 
 
-@exact
+@exact_part
 def clear(classes, hist, bits):
     """Set the bins in use back to zero."""
     for word in range(4):
@@ -115,10 +115,11 @@ def clear(classes, hist, bits):
         while left != 0:
             b = word * 64 + np.int64(lowest(left))
             left &= left - np.uint64(1)
-            hist[b * classes : (b + 1) * classes] = 0
+            for c in range(b * classes, (b + 1) * classes):
+                hist[c] = 0
 
 
-@exact
+@exact_part
 def cut(bits, key, feature):
     """Return a random threshold between the lowest and the highest bin in use (Geurts et al. 2006)."""
     first, last = 256, -1
@@ -130,59 +131,74 @@ def cut(bits, key, feature):
     return first + below(mix(key ^ mix(np.uint64(feature))), last - first)
 
 
-@exact
-def scan(hist, bits, classes, shift, left_missing, pick, penalty, least_h, sums):
-    """Return (score, threshold, h of the left side) of the best split of one feature; threshold -1: none.
+@exact_part
+def scan(hist, bits, shift, first, pick, penalty, least_h, node):
+    """Return (score, threshold, stat of the left side) of the best split of one feature, from packed sums.
 
-    `sums` (2, classes + 1): work of which row 1 holds the node's sums (classes, or g; and h last).
-    `pick` is the one threshold allowed, or -1. Equal scores keep the lower bin.
+    Bin `first` goes left whatever the threshold (-1: none does); `pick` is the one threshold
+    allowed, or -1; `node` is the stat of the whole node. Threshold -1: there is no split. Equal
+    scores keep the lower bin.
     """
-    best, threshold, best_h = -np.inf, -1, 0
+    best, threshold, best_left = -np.inf, -1, np.int64(0)
     mask = (np.int64(1) << shift) - 1
-    width = 1 if classes < 3 else classes
-    lh, rh, lsq, rsq = np.int64(0), sums[1, width], np.int64(0), np.int64(0)
-    left, right = sums[0], sums[2]
-    for c in range(width):
-        left[c] = 0
-        right[c] = sums[1, c]
-        rsq += right[c] * right[c] if classes > 2 else 0
+    left = hist[first] if first >= 0 else np.int64(0)
     previous = -1
-    for word in range(-1 if left_missing else 0, 4):
-        todo = np.uint64(1) if word < 0 else bits[word]
+    for word in range(4):
+        todo = bits[word]
+        if first >= 0 and word == 3:
+            todo &= ~(np.uint64(1) << np.uint64(63))
         while todo != 0:
-            b = MISSING if word < 0 else word * 64 + np.int64(lowest(todo))
+            b = word * 64 + np.int64(lowest(todo))
             todo &= todo - np.uint64(1)
-            if left_missing and b == MISSING and word == 3:
-                continue
+            right = node - left
+            lh, rh = np.float64(left & mask), np.float64(right & mask)
             if previous >= 0 and lh >= least_h and rh >= least_h and (pick < 0 or (previous <= pick < b)):
-                if classes < 3:
-                    lg, rg = np.float64(left[0]), np.float64(right[0])
-                    score = lg * lg / (lh + penalty) + rg * rg / (rh + penalty)
-                else:
-                    score = lsq / np.float64(lh) + rsq / np.float64(rh)
+                lg, rg = np.float64(left >> shift), np.float64(right >> shift)
+                score = lg * lg / (lh + penalty) + rg * rg / (rh + penalty)
                 if score > best:
-                    middle = 254 if b == MISSING else (previous + b) >> 1
-                    best, threshold, best_h = score, middle if pick < 0 else pick, lh
-            if classes < 3:
-                g, h = hist[b] >> shift, hist[b] & mask
-                left[0] += g
-                right[0] -= g
-                lh += h
-                rh -= h
-            else:
-                for c in range(classes):
-                    h = hist[b * classes + c]
-                    lsq += h * (2 * left[c] + h)
-                    rsq -= h * (2 * right[c] - h)
-                    left[c] += h
-                    right[c] -= h
+                    best, threshold, best_left = score, 254 if b == MISSING else (previous + b) >> 1, left
+            left += hist[b]
+            previous = b
+    return best, threshold if pick < 0 or threshold < 0 else pick, best_left
+
+
+@exact_part
+def scan_classes(hist, bits, classes, first, pick, least_h, sums):
+    """Return what `scan` does, h in place of the stat, from sums per class; row 1 of `sums` are the node's.
+
+    The two other rows are work.
+    """
+    best, threshold, best_h = -np.inf, -1, np.int64(0)
+    lh, rh, lsq, rsq = np.int64(0), sums[1, classes], np.int64(0), np.int64(0)
+    for c in range(classes):
+        sums[0, c], sums[2, c] = 0, sums[1, c]
+        rsq += sums[1, c] * sums[1, c]
+    previous = -1
+    for word in range(-1 if first >= 0 else 0, 4):
+        todo = np.uint64(1) if word < 0 else bits[word]
+        if first >= 0 and word == 3:
+            todo &= ~(np.uint64(1) << np.uint64(63))
+        while todo != 0:
+            b = first if word < 0 else word * 64 + np.int64(lowest(todo))
+            todo &= todo - np.uint64(1)
+            if previous >= 0 and lh >= least_h and rh >= least_h and (pick < 0 or (previous <= pick < b)):
+                score = lsq / np.float64(lh) + rsq / np.float64(rh)
+                if score > best:
+                    best, threshold, best_h = score, 254 if b == MISSING else (previous + b) >> 1, lh
+            for c in range(classes):
+                h = hist[b * classes + c]
+                if h != 0:
+                    lsq += h * (2 * sums[0, c] + h)
+                    rsq -= h * (2 * sums[2, c] - h)
+                    sums[0, c] += h
+                    sums[2, c] -= h
                     lh += h
                     rh -= h
             previous = -1 if word < 0 else b
-    return best, threshold, best_h
+    return best, threshold if pick < 0 or threshold < 0 else pick, best_h
 
 
-@exact
+@exact_part
 def total(stats, classes, shift, sums):
     """Put a node's sums into row 1 of `sums`: per class, or g; h last."""
     sums[1, :] = 0
@@ -197,7 +213,7 @@ def total(stats, classes, shift, sums):
             sums[1, classes] += stats[i] & 0xFFFFFFFF
 
 
-@exact
+@exact_part
 def score_of(classes, penalty, sums):
     """Return (score of a node, whether it is pure) from row 1 of `sums`."""
     h = np.float64(sums[1, sums.shape[1] - 1])
@@ -210,7 +226,7 @@ def score_of(classes, penalty, sums):
     return squares / h, np.float64(squares) == h * h
 
 
-@exact
+@exact_part
 def better(hist, bits, feature, key, rows, spec, limits, sums, best):
     """Replace `best` (score, feature, rule, h left) by the feature's best split if that is better.
 
@@ -222,7 +238,13 @@ def better(hist, bits, feature, key, rows, spec, limits, sums, best):
     pick = cut(bits, key, feature) if spec[4] else -1
     missing = (bits[3] >> np.uint64(63)) & np.uint64(1)
     for left_missing in range(2 if missing else 1):
-        score, threshold, left_h = scan(hist, bits, classes, shift, left_missing == 1, pick, limits[0], least_h, sums)
+        first = MISSING if left_missing else -1
+        if classes < 3:
+            node = (sums[1, 0] << shift) + node_h
+            score, threshold, left = scan(hist, bits, shift, first, pick, limits[0], least_h, node)
+            left_h = left & ((np.int64(1) << shift) - 1)
+        else:
+            score, threshold, left_h = scan_classes(hist, bits, classes, first, pick, least_h, sums)
         if threshold < 0:
             continue
         if score > best[0] or (score == best[0] and feature < best[1]):
@@ -230,7 +252,7 @@ def better(hist, bits, feature, key, rows, spec, limits, sums, best):
             best[0], best[1], best[2], best[3] = score, feature, threshold + 256 * way, left_h
 
 
-@exact
+@exact_part
 def accept(best, parent, limits):
     """Return whether the best split is worth making."""
     return best[1] >= 0 and best[0] >= parent + limits[1] * abs(parent) and best[0] - parent >= limits[2]
