@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hpcfl.federated.types import Run
-from hpcfl.kernels.local import NONE, Plan
+from hpcfl.kernels.tables import NONE, Plan
 from hpcfl.layout import Layout
 
 SPARE = 6  # vectors a strategy may make beside those it keeps

@@ -11,6 +11,7 @@ from hpcfl.federated.bank import Bank
 from hpcfl.federated.population import Population
 from hpcfl.federated.types import Run
 from hpcfl.kernels import local as kernels
+from hpcfl.kernels import tables
 from hpcfl.kernels.typed import Typed
 from hpcfl.layout import Layout
 
@@ -39,9 +40,9 @@ class Local:
         self.scratch = self._scratch(most)
         self.loss_grad, self.step = self._typed()
 
-    def _scratch(self, most: int) -> kernels.Scratch:
+    def _scratch(self, most: int) -> tables.Scratch:
         size, kind, slots = self.layout.size, self.objective.dtype, self.rule.slots
-        return kernels.Scratch(
+        return tables.Scratch(
             self.objective.scratch(self.chunk),
             np.zeros((3, size), kind),
             np.zeros((slots, size), kind),
@@ -56,9 +57,9 @@ class Local:
         loss_grad = Typed(objective.rule.loss_grad(objective.sparse), "float64", *given)
         return loss_grad, Typed(self.rule.kernel(), "void", w, grad, state, self.rule.hyper(), 0.1, 1)
 
-    def _clients(self, ids: np.ndarray, streams: np.ndarray, steps: np.ndarray) -> kernels.Clients:
+    def _clients(self, ids: np.ndarray, streams: np.ndarray, steps: np.ndarray) -> tables.Clients:
         people, rows = self.people, self.people.shards.train
-        return kernels.Clients(
+        return tables.Clients(
             rows.x, rows.y, self.objective.affine, self.objective.spec, people.rows, people.starts, ids, streams, steps
         )
 
@@ -72,7 +73,7 @@ class Local:
         (clients, 3) float64
             Loss sum and weight sum over the steps of the first run, end of the ghost.
         """
-        solver = kernels.Solver(
+        solver = tables.Solver(
             self.rule.hyper(),
             self.objective.penalized,
             rate,

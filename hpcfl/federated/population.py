@@ -41,7 +41,8 @@ class Population:
     comm : Comm
         The ranks over which the rows are one data set: all, or in a simulation this one.
     files : tuple of str
-        Where the rows came from.
+        Where the rows came from, if every rank may read there; () for silos, of which rank 0
+        may not even sample another rank's bytes for a fingerprint.
     """
 
     shards: Shards
@@ -126,7 +127,7 @@ def silos(job: Job, pattern: str, comm: Comm) -> Population:
     shards = Shards(train, test, int(counts.sum()), tested, classes, plan, read[0].table)
     owner = np.searchsorted(cuts, np.arange(len(paths)), "right") - 1
     starts = np.concatenate([[0], np.cumsum(np.where(owner == comm.rank, counts, 0))])
-    return Population(shards, counts, np.arange(train.rows, dtype=np.int32), starts, owner, comm, tuple(paths))
+    return Population(shards, counts, np.arange(train.rows, dtype=np.int32), starts, owner, comm, ())
 
 
 def find(pattern: str) -> list[str]:

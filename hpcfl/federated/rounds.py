@@ -150,7 +150,7 @@ class Rounds:
 
     def _combine(self, got: Vectors, stats: np.ndarray, r: int, rate: float) -> None:
         """Move the server's vectors (rank 0)."""
-        share = float(stats[:, 2].sum()) / max(np.count_nonzero(self.people.counts), 1)
+        share = float(stats[:, 2].sum()) / max(int(np.count_nonzero(self.people.counts)), 1)
         direction = self.strategy.combine(self.server, got, share, rate)
         rule, w = self.job.federated.server, self.server["w"].astype(np.float64)
         rule.step(w, -np.asarray(direction, np.float64), self.momentum, rule.learning_rate, r + 1)

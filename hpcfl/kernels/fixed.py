@@ -8,7 +8,7 @@ from hpcfl.kernels.flags import exact
 
 
 @exact
-def add_fixed(v, weights, scale, out):  # type: ignore[no-untyped-def]
+def add_fixed(v, weights, scale, out):
     """Add ``round(weights[c] * v[c] * scale)`` over the clients to `out`.
 
     Parameters
@@ -28,7 +28,7 @@ def add_fixed(v, weights, scale, out):  # type: ignore[no-untyped-def]
 
 
 @exact
-def largest(v, out):  # type: ignore[no-untyped-def]
+def largest(v, out):
     """Write the largest magnitude of each row of `v` (c, P) to `out` (c,); NaN counts as infinity."""
     for c in range(v.shape[0]):
         top, bad = 0.0, 0

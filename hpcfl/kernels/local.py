@@ -1,110 +1,19 @@
 """The local loop: every local solve of a rank's clients in one call, driven by tables.
 
 The model's ``loss_grad`` and the optimizer's ``step`` come as typed values
-(``hpcfl.kernels.typed``). Vectors are named by number: ``v >= 0`` is ``own[v, client]``,
-``v < 0`` is ``shared[-1 - v]``, and `NONE` is no vector.
+(``hpcfl.kernels.typed``), the rest in the groups of ``hpcfl.kernels.tables``.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from hpcfl.kernels.flags import jit
-
-NONE = -(1 << 30)
-
-
-class Clients(NamedTuple):
-    """Rows grouped by client, and the clients that work.
-
-    Attributes
-    ----------
-    x, y, affine, spec
-        As ``loss_grad`` takes them.
-    rows : (m,) int32
-        Row numbers of `x`, client after client.
-    starts : (clients + 1,) int64
-        Where each client's rows start in `rows`.
-    who : (c,) int64
-        The clients that work, by their place in `starts`.
-    streams : (c,) uint64
-        Key of each client's row orders.
-    steps : (c,) int64
-        Steps of each client.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    affine: np.ndarray
-    spec: np.ndarray
-    rows: np.ndarray
-    starts: np.ndarray
-    who: np.ndarray
-    streams: np.ndarray
-    steps: np.ndarray
-
-
-class Plan(NamedTuple):
-    """The runs, one a row, as ``hpcfl.federated.types.Run`` says them.
-
-    Attributes
-    ----------
-    vectors : (runs, 7) int64
-        start, out, anchor, drift, ref, frozen (vector numbers), inner.
-    numbers : (runs, 3) float64
-        mu, follow, look.
-    still : (k, 3) int64
-        run, first, last + 1: coordinates that do not move.
-    """
-
-    vectors: np.ndarray
-    numbers: np.ndarray
-    still: np.ndarray
-
-
-class Solver(NamedTuple):
-    """The local optimizer and the sizes of a step.
-
-    Attributes
-    ----------
-    hyper : float64 array
-        The optimizer's own.
-    penalized : (k, 2) int64
-        Ranges that the L2 penalty applies to.
-    rate, l2, clip : float
-        Learning rate, penalty, largest gradient norm (0: none).
-    batch : int
-        Rows of a step.
-    ghost : bool
-        Whether the ghost coordinate is followed (linear optimizers).
-    """
-
-    hyper: np.ndarray
-    penalized: np.ndarray
-    rate: float
-    l2: float
-    clip: float
-    batch: int
-    ghost: bool
-
-
-class Scratch(NamedTuple):
-    """Buffers, kept between rounds: of the model, (3, P) gradients, the optimizer, row orders.
-
-    `ghost` is (2 + slots, 1): coordinate, gradient, optimizer state of the ghost.
-    """
-
-    work: np.ndarray
-    grads: np.ndarray
-    state: np.ndarray
-    ghost: np.ndarray
-    order: np.ndarray
+from hpcfl.kernels.tables import NONE
 
 
 @jit
-def _mix(z):  # type: ignore[no-untyped-def]
+def _mix(z):
     """Splitmix64's output function (Steele, Lea and Flood 2014)."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -112,7 +21,7 @@ def _mix(z):  # type: ignore[no-untyped-def]
 
 
 @jit
-def shuffle(key, epoch, rows, order):  # type: ignore[no-untyped-def]
+def shuffle(key, epoch, rows, order):
     """Write `rows` to `order`, permuted by Fisher and Yates with draws keyed by (key, epoch)."""
     n = rows.size
     order[:n] = rows
@@ -124,7 +33,7 @@ def shuffle(key, epoch, rows, order):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _gradient(loss_grad, w, batch, data, solver, work, grad):  # type: ignore[no-untyped-def]
+def _gradient(loss_grad, w, batch, data, solver, work, grad):
     """Write the gradient of the batch's mean loss with its penalty; return loss sum, weight."""
     loss = loss_grad(w, data.x, data.y, batch, data.affine, data.spec, work, grad)
     weight = 0.0
@@ -142,7 +51,7 @@ def _gradient(loss_grad, w, batch, data, solver, work, grad):  # type: ignore[no
 
 
 @jit
-def _axpy(a, x, y):  # type: ignore[no-untyped-def]
+def _axpy(a, x, y):
     """Add ``a x`` to `y`."""
     a = y.dtype.type(a)
     for j in range(y.size):
@@ -150,7 +59,7 @@ def _axpy(a, x, y):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _pull(a, anchor, x):  # type: ignore[no-untyped-def]
+def _pull(a, anchor, x):
     """Move `x` towards `anchor` by the share `a` of their distance."""
     a = x.dtype.type(a)
     for j in range(x.size):
@@ -158,7 +67,7 @@ def _pull(a, anchor, x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _clip(limit, grad):  # type: ignore[no-untyped-def]
+def _clip(limit, grad):
     """Shorten `grad` to the L2 norm `limit`."""
     total = 0.0
     for j in range(grad.size):
@@ -170,13 +79,13 @@ def _clip(limit, grad):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _vector(v, c, shared, own):  # type: ignore[no-untyped-def]
+def _vector(v, c, shared, own):
     """Return vector number `v` of client `c`."""
     return own[v, c] if v >= 0 else shared[-1 - v]
 
 
 @jit
-def _ghost_step(step, mu, solver, ghost, t):  # type: ignore[no-untyped-def]
+def _ghost_step(step, mu, solver, ghost, t):
     """Take the step of a coordinate whose gradient is 1."""
     ghost[0, 0] -= ghost.dtype.type(solver.rate * mu) * ghost[0, 0]
     ghost[1, 0] = 1.0
@@ -184,7 +93,7 @@ def _ghost_step(step, mu, solver, ghost, t):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _batch(key, t, size, rows, order):  # type: ignore[no-untyped-def]
+def _batch(key, t, size, rows, order):
     """Return the rows of batch `t`, counted over epochs; `order` holds the current epoch."""
     in_epoch = (rows.size + size - 1) // size
     epoch, place = t // in_epoch, t % in_epoch
@@ -194,7 +103,7 @@ def _batch(key, t, size, rows, order):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch):  # type: ignore[no-untyped-def]
+def _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch):
     """Turn the plain gradient of run `r` into the one that the optimizer takes."""
     grad, spare = scratch.grads[0], scratch.grads[1]
     drift, ref = plan.vectors[r, 3], plan.vectors[r, 4]
@@ -211,7 +120,7 @@ def _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch):  #
 
 
 @jit
-def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stats):  # type: ignore[no-untyped-def]
+def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stats):
     """Make run `r` of the client at place `c`."""
     start, out, anchor, _, _, frozen, inner = plan.vectors[r]
     mu, follow, look = plan.numbers[r]
@@ -255,7 +164,7 @@ def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stat
 
 
 @jit
-def train(loss_grad, step, data, plan, solver, shared, own, scratch, stats):  # type: ignore[no-untyped-def]
+def train(loss_grad, step, data, plan, solver, shared, own, scratch, stats):
     """Make every run of every client.
 
     Parameters
@@ -277,7 +186,7 @@ def train(loss_grad, step, data, plan, solver, shared, own, scratch, stats):  # 
 
 
 @jit
-def losses(loss_grad, w, data, chunk, scratch, out):  # type: ignore[no-untyped-def]
+def losses(loss_grad, w, data, chunk, scratch, out):
     """Write each client's loss sum and weight sum over all its rows at `w`, `chunk` rows at a time, to `out` (c, 2)."""
     for c in range(data.who.size):
         rows = data.rows[data.starts[data.who[c]] : data.starts[data.who[c] + 1]]

@@ -13,7 +13,7 @@ from numba import typeof, types
 from numba.experimental.function_type import _get_wrapper_address
 
 
-class Typed(types.WrapperAddressProtocol):  # type: ignore[misc]
+class Typed(types.WrapperAddressProtocol):
     """The jitted `function` at the types of `arguments`, returning `result`.
 
     Parameters

@@ -5,7 +5,7 @@ import pytest
 
 from hpcfl.federated.bank import Bank
 from hpcfl.federated.types import Run
-from hpcfl.kernels import local, network, updates
+from hpcfl.kernels import local, network, tables, updates
 from hpcfl.kernels.typed import Typed
 from hpcfl.models.linear import Linear
 from tests.reference import federated as slow
@@ -45,10 +45,10 @@ def kernel(problem, runs, hyper, clip, l2, batch, steps):
     model, bank = Linear(), bank_of(problem)
     affine, spec = np.empty((2, 0)), model.spec(D, 1)
     starts = np.concatenate([[0], np.cumsum(SIZES)])
-    clients = local.Clients(x, y, affine, spec, rows, starts, np.arange(2), np.array([11, 12], np.uint64), steps)
+    clients = tables.Clients(x, y, affine, spec, rows, starts, np.arange(2), np.array([11, 12], np.uint64), steps)
     layout = model.layout(D, 1)
-    solver = local.Solver(hyper, layout.penalized(), 0.1, l2, clip, batch, True)
-    scratch = local.Scratch(
+    solver = tables.Solver(hyper, layout.penalized(), 0.1, l2, clip, batch, True)
+    scratch = tables.Scratch(
         np.empty(model.work(D, 1, N)), np.zeros((3, P)), np.zeros((1, P)), np.zeros((3, 1)), np.zeros(N, np.int32)
     )
     w, g = np.zeros(P), np.zeros(P)
