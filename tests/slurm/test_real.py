@@ -65,14 +65,14 @@ def scontrol(*arguments: str) -> str:
     return subprocess.run(["scontrol", *arguments], capture_output=True, text=True, check=False).stdout
 
 
-def until(reached, job: str, folder: Path, seconds: float = 240) -> None:
+def until(reached, job: str, folder: Path, seconds: float = 400) -> None:
     """Wait for a condition, or fail with SLURM's word and the job's log."""
     end = time.monotonic() + seconds
     while not reached():
         if time.monotonic() > end:
             logs = "".join(path.read_text() for path in folder.glob("*.log"))
             pytest.fail(f"{scontrol('show', 'job', job)}\n{logs}")
-        time.sleep(0.5)
+        time.sleep(0.1)
 
 
 def state(job: str) -> dict[str, str]:
@@ -126,10 +126,10 @@ def test_an_array_of_seeds(queue, tmp_path):
 
 
 def test_requeued_by_its_signal_it_ends_with_the_bits_of_an_uninterrupted_run(queue, tmp_path):
-    epochs = 1500
+    epochs = 300
     log = tmp_path / "cut" / "run" / "log.jsonl"
     job = queue(str(JOBS / "preemptible.sbatch"), write(tmp_path / "cut", epochs))
-    until(lambda: log.exists() and len(log.read_text().splitlines()) > 5, job, tmp_path)
+    until(lambda: log.exists() and len(log.read_text().splitlines()) > 1, job, tmp_path)
     subprocess.run(["scancel", "--signal=USR1", "--batch", job], check=True)
     until(lambda: state(job)["Restarts"] == "1", job, tmp_path)
     assert "stopped by SIGUSR1 after a checkpoint" in (tmp_path / f"{job}.log").read_text()
