@@ -8,7 +8,7 @@ import numpy as np
 
 from hpcfl.factorization.ratings import Side
 from hpcfl.kernels import als, implicit
-from hpcfl.kernels.gram import BLOCK
+from hpcfl.kernels.gram import BLOCK, PAD
 from hpcfl.kernels.posdef import PANEL
 
 
@@ -26,9 +26,9 @@ class Half:
 
     def __init__(self, rule: Any, side: Side, mean: float, dtype: np.typing.DTypeLike) -> None:
         k = rule.rank
-        p = -(-(k + 1) // PANEL) * PANEL
+        p, wide = -(-(k + 1) // PANEL) * PANEL, -(-k // PAD) * PAD
         self.ratings = (side.indptr, side.indices, side.rating.astype(dtype))
-        self.scratch = (np.zeros((BLOCK + k + 2, k), dtype), np.zeros((p, p + 1), dtype))
+        self.scratch = (np.zeros((BLOCK + wide + 2, wide), dtype), np.zeros((p, p + 1), dtype))
         self.implicit, self.cg = rule.implicit, rule.implicit and rule.solver == "cg"
         last = (rule.alpha, rule.cg_steps) if rule.implicit else (rule.biases, mean)
         self.hyper = np.array([rule.regularization, rule.scale_by_count, *last], np.float64)

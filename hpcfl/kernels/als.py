@@ -38,13 +38,14 @@ def explicit(
     other : (n_other, k + 1) float
     hyper : (4,) float64
         Regularization, whether scaled by counts, whether there are biases, mean.
-    work : (BLOCK + k + 2, k) float, system : (p, p + 1) float
-        Scratch; p is k + 1 rounded up to `posdef.PANEL`.
+    work : (BLOCK + w + 2, w) float, system : (p, p + 1) float
+        Scratch; w is k rounded up to `gram.PAD`, and columns past k are zeros; p is k + 1
+        rounded up to `posdef.PANEL`.
     out : (n, k + 1) float
         Output; zeros for a row without ratings.
     """
-    k, p = work.shape[1], system.shape[0]
-    block, gram, sums = work[:BLOCK], work[BLOCK : BLOCK + k], work[BLOCK + k :]
+    k, p, wide = out.shape[1] - 1, system.shape[0], work.shape[1]
+    block, gram, sums = work[:BLOCK], work[BLOCK : BLOCK + wide], work[BLOCK + wide :]
     x = np.empty(p, out.dtype)
     for u in range(indptr.size - 1):
         count = indptr[u + 1] - indptr[u]
@@ -52,15 +53,18 @@ def explicit(
             out[u] = 0
             continue
         system[:] = 0
+        gram[:] = 0
         sums[:] = 0
         rest = out.dtype.type(0)
         for start in range(indptr[u], indptr[u + 1], BLOCK):
             stop = min(start + BLOCK, indptr[u + 1])
             rest += _gather(index[start:stop], rating[start:stop], other, hyper[3], block, sums)
-            add_gram(block, stop - start, gram, system)
-        system[:k, p] = sums[1]
+            add_gram(block, stop - start, gram)
+        for i in range(k):
+            system[i, i:k] = gram[i, i:k]
+            system[i, p] = sums[1, i]
         if hyper[2]:
-            system[:k, k] = sums[0]
+            system[:k, k] = sums[0, :k]
             system[k, k], system[k, p] = count, rest
         _regularize(system, k + int(hyper[2]), hyper[0] * count if hyper[1] else hyper[0])
         solve(system, x)
@@ -72,7 +76,7 @@ def _gather(
     index: np.ndarray, rating: np.ndarray, other: np.ndarray, mean: float, block: np.ndarray, sums: np.ndarray
 ) -> float:
     """Copy the factors of `index` into `block`; add up them, and them times what is left of the ratings."""
-    k = block.shape[1]
+    k = other.shape[1] - 1
     total = block.dtype.type(0)
     for t in range(index.size):
         row, to = other[index[t]], block[t]

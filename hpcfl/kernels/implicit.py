@@ -38,8 +38,8 @@ def cholesky(
     hyper : (4,) float64
         Regularization, whether scaled by counts, alpha, CG steps.
     """
-    k, p = work.shape[1], system.shape[0]
-    block, gram, sums = work[:BLOCK], work[BLOCK : BLOCK + k], work[BLOCK + k :]
+    k, p, wide = out.shape[1] - 1, system.shape[0], work.shape[1]
+    block, gram, sums = work[:BLOCK], work[BLOCK : BLOCK + wide], work[BLOCK + wide :]
     x = np.empty(p, out.dtype)
     for u in range(indptr.size - 1):
         count = indptr[u + 1] - indptr[u]
@@ -47,14 +47,15 @@ def cholesky(
             out[u] = 0
             continue
         system[:] = 0
+        gram[:] = 0
         sums[:] = 0
         for start in range(indptr[u], indptr[u + 1], BLOCK):
             stop = min(start + BLOCK, indptr[u + 1])
             _gather(index[start:stop], rating[start:stop], other, hyper[2], block, sums)
-            add_gram(block, stop - start, gram, system)
+            add_gram(block, stop - start, gram)
         for i in range(k):
             for j in range(i, k):
-                system[i, j] += full[i, j]
+                system[i, j] = gram[i, j] + full[i, j]
             system[i, i] += hyper[0] * count if hyper[1] else hyper[0]
             system[i, p] = sums[1, i]
         for i in range(k, p):
@@ -68,7 +69,7 @@ def _gather(
     index: np.ndarray, rating: np.ndarray, other: np.ndarray, alpha: float, block: np.ndarray, sums: np.ndarray
 ) -> None:
     """Copy factors, each times the root of its confidence above 1, and add them times confidence."""
-    k = block.shape[1]
+    k = other.shape[1] - 1
     for t in range(index.size):
         row, to = other[index[t]], block[t]
         extra = block.dtype.type(alpha * rating[t])

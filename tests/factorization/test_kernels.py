@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hpcfl.kernels import als, factors, implicit, mf_gradient, mf_sgd
-from hpcfl.kernels.gram import BLOCK
+from hpcfl.kernels.gram import BLOCK, PAD, add_gram
 from tests.reference import factorization as slow
 
 TOLERANCE = {np.float32: 2e-4, np.float64: 1e-9}
@@ -21,8 +21,10 @@ def problem(k, dtype, seed=0):
 
 
 def scratch(k, dtype):
-    p = -(-(k + 1) // 4) * 4
-    return np.full((BLOCK + k + 2, k), np.nan, dtype), np.full((p, p + 1), np.nan, dtype)
+    p, wide = -(-(k + 1) // 4) * 4, -(-k // PAD) * PAD
+    work = np.zeros((BLOCK + wide + 2, wide), dtype)
+    work[:, :k] = 9
+    return work, np.full((p, p + 1), np.nan, dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -65,6 +67,18 @@ def test_three_steps_of_conjugate_gradients_come_close_but_not_home():
     implicit.conjugate(indptr, index, rating, other, full, np.array([0.3, 0, 2.0, 3]), out)
     error = np.abs(out - expected).max()
     assert 1e-9 < error < 0.3 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [PAD, 3 * PAD])
+def test_gram_adds_on_and_above_the_diagonal(dtype, k):
+    rng = np.random.default_rng(6)
+    block, before = rng.normal(size=(BLOCK, k)).astype(dtype), rng.normal(size=(k, k)).astype(dtype)
+    for rows in (0, 1, 100, BLOCK):
+        gram = before.copy()
+        add_gram(block, rows, gram)
+        expected = before + block[:rows].astype(np.float64).T @ block[:rows]
+        np.testing.assert_allclose(np.triu(gram), np.triu(expected), atol=TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("biases", [True, False])
