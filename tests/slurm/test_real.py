@@ -134,7 +134,8 @@ def test_requeued_by_its_signal_it_ends_with_the_bits_of_an_uninterrupted_run(qu
     until(lambda: state(job)["Restarts"] == "1", job, tmp_path)
     assert "stopped by SIGUSR1 after a checkpoint" in (tmp_path / f"{job}.log").read_text()
     assert not (tmp_path / "cut" / "run" / "summary.json").exists()
-    scontrol("update", f"jobid={job}", "StartTime=now")
+    # SLURM waits 2 minutes, so that the credential revoked by the requeue is older than the new one.
+    scontrol("update", f"jobid={job}", "StartTime=now+5")
     until(lambda: ended(job), job, tmp_path)
     assert state(job)["JobState"] == "COMPLETED"
     whole = queue(str(JOBS / "preemptible.sbatch"), write(tmp_path / "whole", epochs))
