@@ -9,12 +9,15 @@ import importlib
 import os
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any
 
 from hpcfl import __version__
 from hpcfl.errors import HpcflError
+
+FORWARD = 0.3  # seconds in which a launcher forwards our line; MPICH's drops what is unread when a rank ends badly
 
 
 def commands() -> dict[str, str]:
@@ -80,6 +83,8 @@ def _report(error: BaseException, debug: bool) -> int:
         text = str(error) if isinstance(error, HpcflError) else _line(error)
         with contextlib.suppress(OSError):
             print(f"hpcfl: {text}", file=sys.stderr, flush=True)
+        if "mpi4py.MPI" in sys.modules:
+            time.sleep(FORWARD)
     return int(getattr(error, "code", 1))
 
 

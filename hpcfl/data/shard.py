@@ -206,4 +206,3 @@ def _targets(table: Table, start: int, stop: int, dtype: np.dtype[Any]) -> np.nd
     if table.has("weight"):
         out[:, 1] = table.column("weight", start, stop)
     return out
-
