@@ -6,7 +6,21 @@ import numpy as np
 
 from hpcfl.kernels.flags import exact
 from hpcfl.kernels.forest_grow import partition
-from hpcfl.kernels.forest_split import better, child, draw, mark, score_of, total, undraw
+from hpcfl.kernels.forest_split import better, child, draw, score_of, total, undraw
+
+
+@exact
+def mark(hist, classes, bits):
+    """Set the bits of the bins in use; every row has a weight, so a bin in use is not all zeros."""
+    for word in range(4):
+        used = np.uint64(0)
+        for i in range(64):
+            b = word * 64 + i
+            for c in range(classes):
+                if hist[b * classes + c] != 0:
+                    used |= np.uint64(1) << np.uint64(i)
+                    break
+        bits[word] = used
 
 
 @exact

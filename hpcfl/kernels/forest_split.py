@@ -23,7 +23,6 @@ from numba.extending import intrinsic
 from hpcfl.kernels.flags import exact_part
 
 MISSING = 255
-FEW = 192  # rows below which used bins are marked while counting
 
 
 @intrinsic
@@ -77,34 +76,16 @@ def undraw(key, stop, perm):
 
 
 @exact_part
-def mark(hist, classes, bits):
-    """Set the bits of the bins in use; every row has a weight, so a bin in use is not all zeros."""
-    for word in range(4):
-        used = np.uint64(0)
-        for i in range(64):
-            b = word * 64 + i
-            for c in range(classes):
-                if hist[b * classes + c] != 0:
-                    used |= np.uint64(1) << np.uint64(i)
-                    break
-        bits[word] = used
-
-
-@exact_part
 def count(codes, feature, order, stats, classes, hist, bits):
     """Add a node's rows to `hist` (256 * classes,), which is zero, and mark the bins in use."""
     bits[:] = 0
-    few = order.size <= FEW
     for i in range(order.size):
         b = np.int64(codes[np.uint32(order[i]), feature])
         if classes == 1:
             hist[b] += stats[i]
         else:
             hist[b * classes + (stats[i] >> 32)] += stats[i] & 0xFFFFFFFF
-        if few:
-            bits[b >> 6] |= np.uint64(1) << np.uint64(b & 63)
-    if not few:
-        mark(hist, classes, bits)
+        bits[b >> 6] |= np.uint64(1) << np.uint64(b & 63)
 
 
 @exact_part

@@ -1,0 +1,157 @@
+"""Time of a forest and of boosting, beside scikit-learn, scikit-learn-intelex, XGBoost and LightGBM.
+
+python benchmarks/forest.py [--ranks 2] [--rows 100000] [--trees 100] [--rounds 200] [--launcher mpirun]
+
+Two classes, 28 float32 features, a fifth as many rows again to test on. Writes one JSON line a case. Peers run
+if they are installed, with as many threads as there are ranks, on the same rows; otherwise their
+line says so. hpcfl's seconds are ``train_seconds``: binning, exchange, growing; peers' are of ``fit``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from hpcfl.data import h5
+from hpcfl.inference import load_run
+
+Split = tuple[np.ndarray, np.ndarray]
+FOREST: dict[str, dict[str, Any]] = {
+    "forest over trees": {"distribute": "trees"},
+    "forest over rows": {"distribute": "rows"},
+    "boosting": {"boosting": True, "max_depth": 6, "min_samples_leaf": 20, "l2": 0.0},
+}
+
+
+def rows(count: int, seed: int = 0) -> Split:
+    """Return features (count, 28) and classes with products, ranks and noise between them."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(count, 28)).astype(np.float32)
+    x[:, 20:] = np.abs(x[:, 20:] + x[:, :8]).round(2)
+    signal = x[:, 0] * x[:, 1] + np.abs(x[:, 2]) - x[:, 3] + x[:, 4] * x[:, 5] + x[:, 20] / 2
+    return x, (signal + rng.normal(size=count) > 0.8).astype(np.int64)
+
+
+def own(folder: Path, launch: list[str], args: argparse.Namespace, test: Split) -> Iterator[dict[str, Any]]:
+    """Yield hpcfl's line of each case."""
+    for name, model in FOREST.items():
+        trees = args.rounds if model.get("boosting") else args.trees
+        job = {
+            "output": str(folder / name),
+            "data": {"train": str(folder / "a.h5"), "test": str(folder / "b.h5")},
+            "model": {"name": "forest", "trees": trees, **model},
+            "train": {"mode": "forest"},
+            "evaluate": {"every": 1 << 30},
+        }
+        code = f"import hpcfl; hpcfl.train({job!r})"
+        subprocess.run([*launch, sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+        summary = json.loads((folder / name / "summary.json").read_text())
+        model_of = load_run(folder / name)
+        model_of.predict(test[0][:10])
+        start = perf_counter()
+        model_of.predict(test[0])
+        predicted = (perf_counter() - start) / len(test[0])
+        final = {k: summary["final"]["test"][k] for k in ("accuracy", "log_loss")}
+        final["peak_memory_bytes"] = summary["peak_memory_bytes"]
+        yield {
+            "case": name,
+            "seconds": summary["train_seconds"],
+            "predict_us_a_row": predicted * 1e6,
+            **final,
+            **memory,
+        }
+
+
+def peers(args: argparse.Namespace) -> dict[str, tuple[str, Callable[[], Any]]]:
+    """Return, by name, the module that a peer needs and what makes its model."""
+    n, trees, rounds = args.ranks, args.trees, args.rounds
+
+    def sklearn() -> Any:
+        from sklearn.ensemble import RandomForestClassifier
+
+        return RandomForestClassifier(trees, n_jobs=n, random_state=0)
+
+    def intelex() -> Any:
+        from sklearnex.ensemble import RandomForestClassifier
+
+        return RandomForestClassifier(trees, n_jobs=n, random_state=0)
+
+    def xgboost_forest() -> Any:
+        from xgboost import XGBRFClassifier
+
+        return XGBRFClassifier(
+            n_estimators=trees, n_jobs=n, max_depth=0, grow_policy="lossguide", subsample=0.632,
+            colsample_bynode=5 / 28, min_child_weight=0, reg_lambda=1e-5,
+        )  # fmt: skip
+
+    def lightgbm() -> Any:
+        from lightgbm import LGBMClassifier
+
+        return LGBMClassifier(
+            n_estimators=rounds, max_depth=6, num_leaves=64, max_bin=255, n_jobs=n, verbose=-1
+        )  # fmt: skip
+
+    def xgboost() -> Any:
+        from xgboost import XGBClassifier
+
+        return XGBClassifier(n_estimators=rounds, max_depth=6, max_bin=255, learning_rate=0.1, n_jobs=n)
+
+    return {
+        "scikit-learn forest": ("sklearn", sklearn),
+        "scikit-learn-intelex forest": ("sklearnex", intelex),
+        "XGBoost forest": ("xgboost", xgboost_forest),
+        "LightGBM boosting": ("lightgbm", lightgbm),
+        "XGBoost boosting": ("xgboost", xgboost),
+    }
+
+
+def measure(name: str, make: Callable[[], Any], train: Split, test: Split) -> dict[str, Any]:
+    """Return a peer's line."""
+    model = make()
+    start = perf_counter()
+    model.fit(*train)
+    seconds = perf_counter() - start
+    start = perf_counter()
+    share = np.clip(model.predict_proba(test[0])[:, 1].astype(float), 1e-15, 1 - 1e-15)
+    predicted = (perf_counter() - start) / len(test[0])
+    y = test[1]
+    loss = -np.mean(y * np.log(share) + (1 - y) * np.log(1 - share))
+    accuracy = float(((share > 0.5) == y).mean())
+    return {
+        "case": name, "seconds": seconds, "predict_us_a_row": predicted * 1e6, "accuracy": accuracy,
+        "log_loss": float(loss),
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Run every case and print its line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    for name, default in {"ranks": 2, "rows": 100_000, "trees": 100, "rounds": 200}.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--launcher", default="mpirun")
+    args = parser.parse_args()
+    train, test = rows(args.rows), rows(args.rows // 5, 1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, (x, y) in {"a.h5": train, "b.h5": test}.items():
+            h5.write_atomic(folder / file, {"x": x, "y": y}, {"format": "hpcfl", "version": 1})
+        for line in own(folder, [*args.launcher.split(), "-n", str(args.ranks)], args, test):
+            print(json.dumps(line), flush=True)
+    for name, (module, make) in peers(args).items():
+        missing = importlib.util.find_spec(module) is None
+        line = {"case": name, "skipped": f"{module} is not installed"} if missing else measure(name, make, train, test)
+        print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
