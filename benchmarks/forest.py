@@ -68,7 +68,6 @@ def own(folder: Path, launch: list[str], args: argparse.Namespace, test: Split) 
             "seconds": summary["train_seconds"],
             "predict_us_a_row": predicted * 1e6,
             **final,
-            **memory,
         }
 
 
