@@ -50,6 +50,7 @@ def prepare(job: Job, comm: Comm) -> tuple[Bench, float]:
     d, x = shards.table.features, shards.train.x
     with comm.node_first("compiling kernels"):
         warm(rule, shards)
+    comm.barrier()
     start = perf_counter()
     first = int(shards.plan.cuts[comm.rank])
     if rule.distribute == "federated":
