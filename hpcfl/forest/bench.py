@@ -18,6 +18,7 @@ from hpcfl.forest import binning, boost, federated, over_rows, over_trees
 from hpcfl.forest.plan import Plan
 from hpcfl.forest.target import Target
 from hpcfl.forest.trees import Trees
+from hpcfl.kernels import forest_rows
 from hpcfl.models.forest import Forest
 
 
@@ -87,7 +88,8 @@ def warm(rule: Forest, shards: Shards) -> None:
     codes = binning.codes(rows, edges)
     goal = Target(np.array([1, 1, 1, 1]), shards.classes or 1)
     plan = Plan(0, 0, 1, 1, True, False)
-    over_trees.grow(codes, goal, plan, np.arange(1))
+    tree = over_trees.grow(codes, goal, plan, np.arange(1))
+    forest_rows.leaves(tree.packed(), codes, np.arange(4, dtype=np.int32), np.empty(4, np.int64))
     if rule.boosting or rule.distribute in ("auto", "rows"):
         over_rows.warm(codes, goal, plan)
 
