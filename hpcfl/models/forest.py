@@ -35,7 +35,6 @@ class Forest:
     boosting: bool = key(False, "gradient boosting in place of a forest")
     learning_rate: float = key(0.1, "boosting: factor of each tree")
     l2: float = key(1.0, "boosting: penalty on the values of leaves")
-    early_stop: int = key(0, "boosting: rounds without a lower test loss before it ends; 0 is never")
 
     task = ""
     probabilities = True
@@ -44,7 +43,7 @@ class Forest:
         for name in ("trees", "min_samples_leaf", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)}: a value above 0 is needed")
-        for name in ("max_depth", "ship_rows", "permutations", "l2", "early_stop"):
+        for name in ("max_depth", "ship_rows", "permutations", "l2"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} = {getattr(self, name)}: a value of at least 0 is needed")
         value = self.max_features
