@@ -73,6 +73,12 @@ def name_of(value: Any) -> str:
     return next(iter(_named(value).values()))
 
 
+def positive(value: Any, name: str) -> None:
+    """Raise ValueError unless the key `name` of `value` is above zero."""
+    if not getattr(value, name) > 0:
+        raise ValueError(f"{name} = {getattr(value, name)}: a value above 0 is needed")
+
+
 def _dot(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 

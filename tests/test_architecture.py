@@ -10,6 +10,7 @@ LAYERS = [
     {"errors", "layout", "seeding", "machine", "strict_json"},
     {"registry"},
     {"schema"},
+    {"sections"},
     {"config"},
     {"kernels"},
     {"comm"},

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from hpcfl.comm.communicator import Comm
-from hpcfl.config import Data
 from hpcfl.data import checks
 from hpcfl.data.plan import Plan, even
 from hpcfl.data.split import row_hashes, thresholds
 from hpcfl.data.store import Rows
 from hpcfl.data.table import Table, open_table
 from hpcfl.errors import DataError
+from hpcfl.sections.data import Data
 from hpcfl.seeding import key
 
 BLOCK = 8 << 20  # bytes of a table that are read at a time

@@ -9,13 +9,13 @@ import numpy as np
 
 from hpcfl import seeding
 from hpcfl.comm.communicator import Comm
-from hpcfl.config import Data
 from hpcfl.data import split
 from hpcfl.data.ratings import Log, Rows, open_log
 from hpcfl.data.table import expand
 from hpcfl.errors import DataError, UsageError
 from hpcfl.factorization.deal import Deal, deal
 from hpcfl.kernels.factors import pair_hashes
+from hpcfl.sections.data import Data
 
 
 class Side(NamedTuple):

@@ -9,7 +9,7 @@ from tests.trainers import data
 PROGRAM = """
 import numpy as np
 from hpcfl.comm.communicator import world
-from hpcfl.config import Data
+from hpcfl.sections.data import Data
 from hpcfl.data import plan, shard, table
 comm = world()
 read = []

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from hpcfl.comm.communicator import world
-from hpcfl.config import Data
 from hpcfl.data.h5 import write_atomic
 from hpcfl.errors import DataError, UsageError
 from hpcfl.factorization.ratings import load
+from hpcfl.sections.data import Data
 
 
 def save(path, user, item, rating, **more):

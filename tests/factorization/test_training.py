@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hpcfl.comm.communicator import world
-from hpcfl.config import Data
 from hpcfl.data import h5, samples
 from hpcfl.factorization.ratings import load
+from hpcfl.sections.data import Data
 from tests.reference import factorization as slow
 
 RUN = """

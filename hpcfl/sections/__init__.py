@@ -1,0 +1,1 @@
+"""The tables of a job file, one a file: their keys, defaults and meanings."""

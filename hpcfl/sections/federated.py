@@ -1,0 +1,43 @@
+"""``[federated]``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hpcfl.schema import key, part, positive
+from hpcfl.sections.fits import together
+
+
+@dataclass(frozen=True)
+class Federated:
+    """``[federated]``: clients, rounds and what they exchange."""
+
+    clients: int = key(100, "clients that the rows are dealt to")
+    partition: Any = part("partitions", "iid", "how rows are dealt to clients")
+    clients_per_round: int = key(10, "clients drawn for a round")
+    fraction: float = key(0.0, "clients drawn for a round, as a fraction; 0 uses clients_per_round")
+    local_epochs: int = key(1, "passes over a client's rows in a round")
+    local_steps: int = key(0, "steps of a client in a round; 0 uses local_epochs")
+    batch_size: int | Literal["full"] = key(10, "rows of a client's step")
+    strategy: Any = part("strategies", "fedavg", "what clients do and what the server does with it")
+    aggregator: Any = part("aggregators", "mean", "how updates become one")
+    server: Any = part(
+        "optimizers", "sgd", "the server's optimizer; learning_rate 1 unless set", given={"learning_rate": 1.0}
+    )
+    sampler: Any = part("samplers", "uniform", "how a round's clients are drawn")
+    weighting: Literal["", "rows", "one"] = key("", "weight of an update; the strategy's own unless set")
+    exchange: Literal["reduce", "gather"] = key("reduce", "sum updates by Reduce, or gather them on rank 0")
+    bound: float = key(64.0, "largest magnitude of a value in an update; a client past it is left out of the round")
+
+    def __post_init__(self) -> None:
+        for name in ("clients", "clients_per_round", "local_epochs", "bound"):
+            positive(self, name)
+        if isinstance(self.batch_size, int):
+            positive(self, "batch_size")
+        if not 0 <= self.fraction <= 1:
+            raise ValueError(f"fraction = {self.fraction}: a value from 0 to 1 is needed")
+        if self.local_steps < 0:
+            raise ValueError(f"local_steps = {self.local_steps}: 0 or more is needed")
+        if self.strategy is not None:  # None: a job of another mode
+            together(self)
