@@ -44,6 +44,8 @@ def _section(cls: type[Any], section: str, out: list[Row], folders: dict[str, st
             folders.setdefault(folder, key)
             known = ", ".join(registry.names(folder))
             out.append((f"`{key}`", "a part", f"`{f.metadata['default']}`", f"{f.metadata['doc']}: {known}"))
+        elif f.default_factory is not dataclasses.MISSING:
+            _section(typing.get_type_hints(cls)[f.name], f"{section}.{f.name}", out, folders)
         else:
             out.append(_row(cls, f, f"{section}.{f.name}"))
 

@@ -15,7 +15,7 @@ LAYERS = [
     {"kernels"},
     {"comm"},
     {"data"},
-    {"models", "optimizers", "schedules", "strategies", "aggregators", "partitions", "samplers"}
+    {"models", "optimizers", "schedules", "strategies", "aggregators", "partitions", "samplers", "clocks"}
     | {"preprocess", "metrics"},
     {"federated", "forest", "factorization", "callbacks"},
     {"inference", "trainers", "reference"},

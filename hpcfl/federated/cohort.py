@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
+from heapq import heapreplace
+from typing import NamedTuple
+
 import numpy as np
+
+
+class Cohort(NamedTuple):
+    """The clients of a round whose updates the server gets, in the order in which they were drawn.
+
+    Attributes
+    ----------
+    ids : (m,) int64
+    rows : (m,) float64
+        Their training rows.
+    steps : (m,) int64
+        Local steps of each.
+    places : list of int64 arrays
+        For each rank the places in `ids` that it runs.
+    absent : (k,) int64
+        Clients that were drawn too, but dropped out, came too late or were left behind.
+    seconds : float
+        Simulated length of the round.
+    """
+
+    ids: np.ndarray
+    rows: np.ndarray
+    steps: np.ndarray
+    places: list[np.ndarray]
+    absent: np.ndarray
+    seconds: float
 
 
 def deal(cohort: np.ndarray, cost: np.ndarray, group: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:
@@ -24,10 +53,10 @@ def deal(cohort: np.ndarray, cost: np.ndarray, group: np.ndarray, groups: np.nda
     list of int64 arrays
         For each rank the places in `cohort` that it runs, ascending.
     """
-    load = np.zeros(groups.size)
+    heaps = [[(0.0, int(rank)) for rank in np.flatnonzero(groups == g)] for g in range(int(groups.max()) + 1)]
     rank = np.empty(cohort.size, np.int64)
-    for place in np.lexsort((cohort, -cost)):
-        able = np.flatnonzero(groups == group[place])
-        rank[place] = able[np.argmin(load[able])]
-        load[rank[place]] += cost[place]
+    for place in np.lexsort((cohort, -cost)).tolist():
+        load, r = heaps[group[place]][0]
+        rank[place] = r
+        heapreplace(heaps[group[place]], (load + float(cost[place]), r))
     return [np.flatnonzero(rank == r) for r in range(groups.size)]

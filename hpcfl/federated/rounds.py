@@ -10,13 +10,14 @@ import numpy as np
 from hpcfl.comm.communicator import Comm
 from hpcfl.config import Job
 from hpcfl.federated import fixed
+from hpcfl.federated.attendance import attend
 from hpcfl.federated.bank import Bank
-from hpcfl.federated.cohort import deal
+from hpcfl.federated.cohort import Cohort, deal
 from hpcfl.federated.kept import Kept
 from hpcfl.federated.local import Local
 from hpcfl.federated.population import Population
 from hpcfl.federated.types import Me, Run, Vectors
-from hpcfl.federated.uplink import STATS, Cohort, Uplink
+from hpcfl.federated.uplink import STATS, Uplink
 from hpcfl.seeding import key, stream
 
 
@@ -38,6 +39,7 @@ class Rounds:
         self.local = Local(job, objective, people)
         w = objective.start(job.seed)
         self.server: Vectors = {"w": w, **self.strategy.init(w)}
+        self.pace = stream(job.seed, "pace").standard_normal(people.counts.size)
         self.momentum = np.zeros((fed.server.slots, w.size))
         self.told = {name: i for i, name in enumerate(("w", *self.strategy.told))}
         self.shared = np.empty((len(self.told), w.size), w.dtype)
@@ -95,22 +97,26 @@ class Rounds:
             return np.full(rows.size, fed.local_steps, np.int64)
         return np.asarray(fed.local_epochs * -(-rows.astype(np.int64) // self.local.batch))
 
-    def trained(self, ids: list[int]) -> int:
-        """Return the rows that a round's clients train on, each pass counted."""
-        rows, fed = self.people.counts[ids], self.job.federated
-        return (
-            int(rows.sum()) * fed.local_epochs if not fed.local_steps else fed.local_steps * self.local.batch * len(ids)
-        )
-
     def draw(self, r: int) -> Cohort:
         """Return the cohort of round `r`, the same on every rank."""
-        fed, counts = self.job.federated, self.people.counts
+        fed, counts, seed = self.job.federated, self.people.counts, self.job.seed
         alive = np.flatnonzero(counts)
-        size = round(fed.fraction * alive.size) if fed.fraction else fed.clients_per_round
-        picked = fed.sampler.draw(counts[alive], max(size, 1), r, stream(self.job.seed, "cohort", r))
-        ids = alive[picked]
-        rows = counts[ids].astype(np.float64)
-        return Cohort(ids, rows, deal(ids, self.steps(rows) * 1.0, self.group[ids], self.groups))
+        size = max(round(fed.fraction * alive.size) if fed.fraction else fed.clients_per_round, 1)
+        more = min(round(size * fed.deadline.over_selection), alive.size)
+        drawn = alive[fed.sampler.draw(counts[alive], more, r, stream(seed, "cohort", r))]
+        epochs = 0 if fed.local_steps else fed.local_epochs
+        wanted = size if more > size else drawn.size
+        rng, full = stream(seed, "attendance", r), self.steps(counts[drawn])
+        there, steps, seconds = attend(fed, rng, full, epochs, self.pace[drawn], wanted)
+        ids, steps = drawn[there], steps[there]
+        places = deal(ids, steps * 1.0, self.group[ids], self.groups)
+        return Cohort(ids, counts[ids].astype(np.float64), steps, places, drawn[~there], seconds)
+
+    def trained(self, cohort: Cohort) -> int:
+        """Return the rows that a round's clients train on, each pass counted."""
+        rows, batch = cohort.rows, self.local.batch
+        passes, rest = np.divmod(cohort.steps, np.ceil(rows / batch).astype(np.int64))
+        return int((passes * rows + np.minimum(rest * batch, rows)).sum())
 
     def round(self, r: int) -> dict[str, Any]:
         """Make round `r`, counted from 0, and return its record (collective)."""
@@ -133,7 +139,7 @@ class Rounds:
         """Return this rank's messages, and loss sum, loss weight, accepted of each of its clients."""
         places = cohort.places[self.comm.rank]
         ids, rows = cohort.ids[places], cohort.rows[places]
-        steps, base = self.steps(rows), key(self.job.seed, "local", r)
+        steps, base = cohort.steps[places], key(self.job.seed, "local", r)
         bank = Bank(self.told, self.shared, ids.size, len(self.strategy.keeps))
         self.kept.load(ids, bank)
         loss = self.local.losses(ids, self.w) if self.strategy.probe else np.zeros((ids.size, 1))
@@ -165,7 +171,10 @@ class Rounds:
             "round": r + 1,
             "train_loss": float(stats[:, 0].sum()) / float(stats[:, 1].sum()) if fine.any() else None,
             "cohort": cohort.ids.tolist(),
+            "absent": cohort.absent.tolist(),
             "rejected": cohort.ids[~fine].tolist(),
+            "rows": self.trained(cohort),
+            "simulated_seconds": cohort.seconds,
             "uplink_bytes": self.uplink.message_bytes(self.w.itemsize) * cohort.ids.size,
-            "downlink_bytes": self.shared.nbytes * cohort.ids.size,
+            "downlink_bytes": self.shared.nbytes * (cohort.ids.size + cohort.absent.size),
         }

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from hpcfl.comm.communicator import Comm
 from hpcfl.federated import fixed
+from hpcfl.federated.cohort import Cohort
 from hpcfl.federated.types import Part, Vectors
 
 STATS = 3  # loss sum, loss weight, accepted
-
-
-class Cohort(NamedTuple):
-    """The clients of a round, in the order in which they were drawn.
-
-    Attributes
-    ----------
-    ids : (m,) int64
-    rows : (m,) float64
-        Their training rows.
-    places : list of int64 arrays
-        For each rank the places in `ids` that it runs.
-    """
-
-    ids: np.ndarray
-    rows: np.ndarray
-    places: list[np.ndarray]
 
 
 class Uplink:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hpcfl.schema import key, part, positive
 from hpcfl.sections.fits import together
+from hpcfl.sections.timing import Deadline, Stragglers
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class Federated:
         "optimizers", "sgd", "the server's optimizer; learning_rate 1 unless set", given={"learning_rate": 1.0}
     )
     sampler: Any = part("samplers", "uniform", "how a round's clients are drawn")
+    dropout: float = key(0.0, "probability that a drawn client never answers")
+    stragglers: Stragglers = field(default_factory=Stragglers)
+    deadline: Deadline = field(default_factory=Deadline)
+    clock: Any = part("clocks", "lognormal", "how long a client takes, in simulated seconds")
     weighting: Literal["", "rows", "one"] = key("", "weight of an update; the strategy's own unless set")
     exchange: Literal["reduce", "gather"] = key("reduce", "sum updates by Reduce, or gather them on rank 0")
     bound: float = key(64.0, "largest magnitude of a value in an update; a client past it is left out of the round")
@@ -37,6 +42,8 @@ class Federated:
             positive(self, "batch_size")
         if not 0 <= self.fraction <= 1:
             raise ValueError(f"fraction = {self.fraction}: a value from 0 to 1 is needed")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout = {self.dropout}: a value from 0 to below 1 is needed")
         if self.local_steps < 0:
             raise ValueError(f"local_steps = {self.local_steps}: 0 or more is needed")
         if self.strategy is not None:  # None: a job of another mode

@@ -47,7 +47,7 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         record = rounds.round(r)
         spent.append(perf_counter() - start)
         record |= {"learning_rate": rounds.rate(r), "seconds": spent[-1]}
-        rows += rounds.trained(record["cohort"])
+        rows += record["rows"]
         traffic += np.array([record["uplink_bytes"], record["downlink_bytes"]])
         last = r + 1 == job.train.rounds
         if people.shards.test_total and (last or (r + 1) % job.evaluate.every == 0):
@@ -85,6 +85,12 @@ def resume(loaded: Loaded | None, rounds: Rounds) -> int:
 def check(job: Job, people: population.Population) -> None:
     """Refuse a cohort larger than the clients that have rows."""
     clients, fed = int(np.count_nonzero(people.counts)), job.federated
+    most = fed.deadline.over_selection * fed.clients_per_round
+    if not fed.fraction and fed.clients_per_round <= clients < round(most):
+        raise UsageError(
+            f"federated.deadline.over_selection = {fed.deadline.over_selection}: {round(most)} clients would be drawn, "
+            f"only {clients} have rows; lower it or clients_per_round"
+        )
     if not fed.fraction and fed.clients_per_round > clients:
         raise UsageError(
             f"federated.clients_per_round = {fed.clients_per_round}: only {clients} clients have rows; "

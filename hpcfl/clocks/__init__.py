@@ -1,0 +1,1 @@
+"""Clocks: how long a client takes, in simulated time."""
