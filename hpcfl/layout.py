@@ -45,6 +45,10 @@ class Layout:
             raise ValueError(f"a vector of shape ({self.size},) is needed, not {flat.shape}")
         return {name: flat[a:b].reshape(self.shapes[name]) for name, (a, b) in self.ranges().items()}
 
+    def mask(self, names: tuple[str, ...]) -> np.ndarray:
+        """Return which coordinates of the flat vector belong to `names`, (size,) bool."""
+        return np.repeat([name in names for name in self.shapes], [prod(s) for s in self.shapes.values()]).astype(bool)
+
     def penalized(self) -> np.ndarray:
         """Return the ranges an L2 penalty applies to, int64 of shape (k, 2): all but biases."""
         keep = [ab for name, ab in self.ranges().items() if not name.startswith("b")]

@@ -79,6 +79,12 @@ def positive(value: Any, name: str) -> None:
         raise ValueError(f"{name} = {getattr(value, name)}: a value above 0 is needed")
 
 
+def not_negative(value: Any, name: str) -> None:
+    """Raise ValueError if the key `name` of `value` is below zero."""
+    if not getattr(value, name) >= 0:
+        raise ValueError(f"{name} = {getattr(value, name)}: 0 or more is needed")
+
+
 def _dot(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 

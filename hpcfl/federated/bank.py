@@ -21,10 +21,31 @@ class Bank:
     shared : (vectors, P)
     clients, keeps : int
         Clients of this rank; vectors they keep.
+    layout : Layout
+        Of the vectors.
+    local : tuple of str
+        Names of the layout that never leave a client.
+
+    Attributes
+    ----------
+    stays : (P,) bool
+        Coordinates of `local`.
+    own_names, shared_names : tuple of str
+        `local`, and the layout's other names.
     """
 
-    def __init__(self, told: dict[str, int], shared: np.ndarray, clients: int, keeps: int) -> None:
-        self.told, self.shared = told, shared
+    def __init__(
+        self,
+        told: dict[str, int],
+        shared: np.ndarray,
+        clients: int,
+        keeps: int,
+        layout: Layout,
+        local: tuple[str, ...] = (),
+    ) -> None:
+        self.told, self.shared, self.layout = told, shared, layout
+        self.own_names, self.shared_names = local, tuple(name for name in layout.shapes if name not in local)
+        self.stays = layout.mask(local)
         self.names: dict[str, int] = {}
         self.own = np.empty((keeps + SPARE, clients, shared.shape[1]), shared.dtype)
 
@@ -46,17 +67,17 @@ class Bank:
         """Return the number by which the kernels know a vector; `NONE` for ""."""
         return NONE if not name else -1 - self.told[name] if name in self.told else self.names[name]
 
-    def plan(self, runs: tuple[Run, ...], layout: Layout) -> Plan:
+    def plan(self, runs: tuple[Run, ...]) -> Plan:
         """Return the kernels' table of `runs`."""
         for run in runs:
             self.place(run.out)
-        names = [(r.start, r.out, r.anchor, r.drift, r.ref, r.frozen) for r in runs]
-        rows = [[*map(self.number, n), r.inner] for n, r in zip(names, runs, strict=True)]
+        names = [(r.start, r.out, r.anchor, r.drift, r.ref) for r in runs]
+        rows = [[*map(self.number, n), r.inner, r.steps] for n, r in zip(names, runs, strict=True)]
         numbers = [[r.mu, r.follow, r.look] for r in runs]
         still = [
             (i, a, b)
             for i, r in enumerate(runs)
-            for name, (a, b) in layout.ranges().items()
+            for name, (a, b) in self.layout.ranges().items()
             if r.part and name not in r.part
         ]
         return Plan(np.array(rows, np.int64), np.array(numbers, np.float64), np.array(still, np.int64).reshape(-1, 3))

@@ -83,15 +83,29 @@ class Local:
             bool(self.rule.linear),
         )
         stats = np.zeros((ids.size, 3))
-        plan, clients = bank.plan(runs, self.layout), self._clients(ids, streams, steps)
+        plan, clients = bank.plan(runs), self._clients(ids, streams, steps)
         kernels.train(
             self.loss_grad, self.step, clients, plan, solver, bank.shared, bank.own, self.scratch, stats
         )  # fmt: skip
         return stats
 
-    def losses(self, ids: np.ndarray, w: np.ndarray) -> np.ndarray:
-        """Return the mean loss of each client over all its rows at `w`, (clients, 1)."""
-        out = np.zeros((ids.size, 2))
+    def losses(self, ids: np.ndarray, models: np.ndarray) -> np.ndarray:
+        """Return the mean loss of each client over all its rows at `models` (k, P), (clients, k)."""
+        nothing = np.empty((0, self.layout.size), models.dtype)
+        found = [self._probe(ids, w, nothing) for w in models]
+        return np.stack([f[:, 0] / f[:, 1] for f in found], 1)
+
+    def gradients(self, ids: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """Return the gradient of each client's mean loss with its penalty at `w`, (clients, P)."""
+        grads = np.empty((ids.size, w.size), w.dtype)
+        weight = self._probe(ids, w, grads)[:, 1:]
+        grads /= weight.astype(w.dtype)
+        for a, b in self.objective.penalized:
+            grads[:, a:b] += w.dtype.type(self.objective.rule.l2) * w[a:b]
+        return grads
+
+    def _probe(self, ids: np.ndarray, w: np.ndarray, grads: np.ndarray) -> np.ndarray:
+        sums = np.zeros((ids.size, 2))
         clients = self._clients(ids, np.zeros(ids.size, np.uint64), np.zeros(ids.size, np.int64))
-        kernels.losses(self.loss_grad, w, clients, self.chunk, self.scratch, out)
-        return np.asarray(out[:, :1] / np.maximum(out[:, 1:], 1e-300))
+        kernels.probe(self.loss_grad, w, clients, self.chunk, self.scratch, sums, grads)
+        return np.column_stack([sums[:, 0], np.maximum(sums[:, 1], 1e-300)])

@@ -12,13 +12,14 @@ from hpcfl.config import Job
 from hpcfl.federated import fixed
 from hpcfl.federated.attendance import attend
 from hpcfl.federated.bank import Bank
+from hpcfl.federated.clients import Clients
 from hpcfl.federated.cohort import Cohort, deal
 from hpcfl.federated.kept import Kept
 from hpcfl.federated.local import Local
 from hpcfl.federated.population import Population
-from hpcfl.federated.types import Me, Run, Vectors
+from hpcfl.federated.types import Run, Vectors
 from hpcfl.federated.uplink import STATS, Uplink
-from hpcfl.seeding import key, stream
+from hpcfl.seeding import stream
 
 
 class Rounds:
@@ -36,32 +37,35 @@ class Rounds:
     def __init__(self, job: Job, objective: Any, people: Population, comm: Comm) -> None:
         fed = job.federated
         self.job, self.people, self.comm, self.strategy = job, people, comm, fed.strategy
-        self.local = Local(job, objective, people)
         w = objective.start(job.seed)
-        self.server: Vectors = {"w": w, **self.strategy.init(w)}
+        self.server: Vectors = {"w": self.strategy.start(w, stream(job.seed, "models")), **self.strategy.init(w)}
+        self.models = self.server["w"].size // w.size
         self.pace = stream(job.seed, "pace").standard_normal(people.counts.size)
-        self.momentum = np.zeros((fed.server.slots, w.size))
-        self.told = {name: i for i, name in enumerate(("w", *self.strategy.told))}
-        self.shared = np.empty((len(self.told), w.size), w.dtype)
+        self.momentum = np.zeros((fed.server.slots, self.server["w"].size))
+        self.shared = np.empty((self.models + len(self.strategy.told), w.size), w.dtype)
         gather = fed.exchange == "gather"
-        self.uplink = Uplink(self.strategy.sends, w.size, fed.aggregator, fed.weighting, fed.bound, gather)
+        self.uplink, self.first = (
+            Uplink(parts, w.size, fed.aggregator, fed.weighting, fed.bound, gather, self.models)
+            for parts in (self.strategy.sends, self.strategy.asks)
+        )
         self.groups, self.group = self._homes()
         self.kept = Kept(self.strategy.keeps, people.counts.size, w.size, w.dtype, Comm(comm.node))
+        self.clients = Clients(job, objective, people, self.kept)
 
     @staticmethod
     def warm(job: Job, objective: Any, people: Population) -> None:
         """Compile, or load, every kernel that a round calls (local)."""
         local, none = Local(job, objective, people), np.empty(0, np.int64)
         shared = np.zeros((1, objective.layout.size), objective.dtype)
-        local.run(none, none.astype(np.uint64), none, (Run(),), Bank({"w": 0}, shared, 0, 0), 0.1)
-        local.losses(none, shared[0])
+        local.run(none, none.astype(np.uint64), none, (Run(),), Bank({"w": 0}, shared, 0, 0, objective.layout), 0.1)
+        local.losses(none, shared)
         for vectors in (shared, np.zeros((1, 1))):
             fixed.within([vectors], 1.0)
             fixed.add(vectors, np.ones(1), 1.0, np.zeros(vectors.shape[1], np.int64))
 
     @property
     def w(self) -> np.ndarray:
-        """The global model (P,), as last told to all ranks."""
+        """The global model (P,), as last told to all ranks; the first if there are several."""
         return np.asarray(self.shared[0])
 
     def arrays(self) -> Vectors:
@@ -86,7 +90,8 @@ class Rounds:
 
     def tell(self) -> None:
         """Broadcast the model and what the strategy tells with it (collective)."""
-        for name, i in self.told.items():
+        self.shared[: self.models] = self.server["w"]
+        for i, name in enumerate(self.strategy.told, self.models):
             self.shared[i] = self.server[name]
         self.comm.bcast(self.shared, purpose="model")
 
@@ -95,7 +100,7 @@ class Rounds:
         fed = self.job.federated
         if fed.local_steps:
             return np.full(rows.size, fed.local_steps, np.int64)
-        return np.asarray(fed.local_epochs * -(-rows.astype(np.int64) // self.local.batch))
+        return np.asarray(fed.local_epochs * -(-rows.astype(np.int64) // self.clients.local.batch))
 
     def draw(self, r: int) -> Cohort:
         """Return the cohort of round `r`, the same on every rank."""
@@ -114,15 +119,19 @@ class Rounds:
 
     def trained(self, cohort: Cohort) -> int:
         """Return the rows that a round's clients train on, each pass counted."""
-        rows, batch = cohort.rows, self.local.batch
+        rows, batch = cohort.rows, self.clients.local.batch
         passes, rest = np.divmod(cohort.steps, np.ceil(rows / batch).astype(np.int64))
         return int((passes * rows + np.minimum(rest * batch, rows)).sum())
 
     def round(self, r: int) -> dict[str, Any]:
         """Make round `r`, counted from 0, and return its record (collective)."""
         cohort, rate = self.draw(r), self.rate(r)
+        mine = cohort.places[self.comm.rank]
+        work = cohort.ids[mine], cohort.steps[mine], self.shared, rate
+        if self.strategy.asks:
+            self._ask(cohort, work)
         with self.comm.together("training clients"):
-            out, stats = self._train(r, cohort, rate)
+            out, stats = self.clients.train(r, *work, self.uplink)
         got, stats = self.uplink.send(out, stats, cohort, self.comm)
         with self.comm.together("combining updates"):
             if got:
@@ -130,43 +139,35 @@ class Rounds:
         self.tell()
         return self._record(cohort, stats, r)
 
+    def _ask(self, cohort: Cohort, work: tuple[np.ndarray, np.ndarray, np.ndarray, float]) -> None:
+        """Make the exchange that comes before training (collective)."""
+        with self.comm.together("asking clients"):
+            out, stats = self.clients.answer(*work, self.first)
+        got, _ = self.first.send(out, stats, cohort, self.comm)
+        if got:
+            self.strategy.hear(self.server, got)
+        self.tell()
+
     def rate(self, r: int) -> float:
         """Return the local learning rate of round `r`: schedules count rounds."""
         optimizer = self.job.optimizer
         return float(optimizer.rule.learning_rate * optimizer.schedule.factor(r, self.job.train.rounds))
 
-    def _train(self, r: int, cohort: Cohort, rate: float) -> tuple[Vectors, np.ndarray]:
-        """Return this rank's messages, and loss sum, loss weight, accepted of each of its clients."""
-        places = cohort.places[self.comm.rank]
-        ids, rows = cohort.ids[places], cohort.rows[places]
-        steps, base = cohort.steps[places], key(self.job.seed, "local", r)
-        bank = Bank(self.told, self.shared, ids.size, len(self.strategy.keeps))
-        self.kept.load(ids, bank)
-        loss = self.local.losses(ids, self.w) if self.strategy.probe else np.zeros((ids.size, 1))
-        me = Me(ids[:, None], rows[:, None], steps[:, None] * 1.0, np.zeros((ids.size, 1)), loss, rate)
-        runs = self.strategy.client(bank, me)
-        streams = base + np.uint64(0xD1B54A32D192ED03) * (ids.astype(np.uint64) + np.uint64(1))
-        stats = self.local.run(ids, streams, steps, runs, bank, rate)
-        out = self.uplink.empty(ids.size, self.w.dtype)
-        with np.errstate(all="ignore"):  # a client that diverged is left out below, by name
-            self.strategy.message(bank, me._replace(path=stats[:, 2:]), out)
-        fine = fixed.within(list(out.values()), self.job.federated.bound) & np.isfinite(stats[:, 0])
-        self.kept.store(ids, fine, bank)
-        return out, np.where(fine[:, None], np.column_stack([stats[:, :2], np.ones(ids.size)]), 0.0)
-
     def _combine(self, got: Vectors, stats: np.ndarray, r: int, rate: float) -> None:
         """Move the server's vectors (rank 0)."""
         share = float(stats[:, 2].sum()) / max(int(np.count_nonzero(self.people.counts)), 1)
         direction = self.strategy.combine(self.server, got, share, rate)
-        rule, w = self.job.federated.server, self.server["w"].astype(np.float64)
-        rule.step(w, -np.asarray(direction, np.float64), self.momentum, rule.learning_rate, r + 1)
-        self.server["w"][:] = w
+        rule, w = self.job.federated.server, self.server["w"].astype(np.float64).reshape(-1)
+        rule.step(w, -np.asarray(direction, np.float64).reshape(-1), self.momentum, rule.learning_rate, r + 1)
+        self.server["w"][:] = w.reshape(self.server["w"].shape)
 
     def _record(self, cohort: Cohort, stats: np.ndarray, r: int) -> dict[str, Any]:
         """Return what the log says of a round (collective)."""
         whole = stats if self.comm.rank == 0 else np.empty((cohort.ids.size, STATS))
         stats = self.comm.bcast(np.ascontiguousarray(whole), purpose="stats")
         fine = stats[:, 2] > 0
+        sent, asked = (link.message_bytes(self.w.itemsize) for link in (self.uplink, self.first))
+        spared = self.clients.spared * self.w.itemsize
         return {
             "round": r + 1,
             "train_loss": float(stats[:, 0].sum()) / float(stats[:, 1].sum()) if fine.any() else None,
@@ -175,6 +176,6 @@ class Rounds:
             "rejected": cohort.ids[~fine].tolist(),
             "rows": self.trained(cohort),
             "simulated_seconds": cohort.seconds,
-            "uplink_bytes": self.uplink.message_bytes(self.w.itemsize) * cohort.ids.size,
-            "downlink_bytes": self.shared.nbytes * (cohort.ids.size + cohort.absent.size),
+            "uplink_bytes": (sent + asked - spared) * cohort.ids.size,
+            "downlink_bytes": (self.shared.nbytes + asked - spared) * (cohort.ids.size + cohort.absent.size),
         }

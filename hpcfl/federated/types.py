@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -30,8 +30,8 @@ class Run(NamedTuple):
         The gradient is taken at ``x - look * gradient``, on the next batch (Per-FedAvg).
     part : tuple of str
         Names of the layout that move; () is all (FedRep).
-    frozen : str
-        Vector that is the optimizer's first state vector, read and never written (MIME).
+    steps : int
+        Steps to take; 0 is as many as the round gives the client.
     """
 
     start: str = "w"
@@ -44,7 +44,7 @@ class Run(NamedTuple):
     ref: str = ""
     look: float = 0.0
     part: tuple[str, ...] = ()
-    frozen: str = ""
+    steps: int = 0
 
 
 class Part(NamedTuple):
@@ -80,8 +80,8 @@ class Me(NamedTuple):
     path : float64
         End of the ghost coordinate, whose gradient is always 1: the sum of step sizes, with
         momentum, pull and schedule (0 before training; linear optimizers only).
-    loss : float64
-        Mean loss over the client's rows at ``w``, if the strategy's `probe` asks for it.
+    loss : (clients, models) float64
+        Mean loss over the client's rows at each of the server's models, if `probe` asks for it.
     rate : float
         Local learning rate of this round.
     """
@@ -94,12 +94,13 @@ class Me(NamedTuple):
     rate: float
 
 
-class Strategy(Protocol):
-    """What a federated algorithm is; one frozen dataclass per file of ``strategies``.
+class Strategy:
+    """What a federated algorithm is: federated averaging, and what a subclass says otherwise.
 
-    All of a rank's clients are worked on at once: ``bank[name]`` is (P,) for what the server
-    told and (clients, P) for what is a client's own, so that plain NumPy expressions serve
-    any number of clients. ``bank[name] = value`` makes or fills a client vector.
+    One frozen dataclass per file of ``strategies``. All of a rank's clients are worked on at
+    once: ``bank[name]`` is (P,) for what the server told and (clients, P) for what is a client's
+    own, so that plain NumPy expressions serve any number of clients. ``bank[name] = value``
+    makes or fills a client vector.
 
     Attributes
     ----------
@@ -108,41 +109,72 @@ class Strategy(Protocol):
     told : tuple of str
         Server vectors that are broadcast with ``w``.
     sends : tuple of Part
-    probe : bool
-        Whether clients measure their loss at ``w`` first.
+    asks : tuple of Part
+        What clients send in an exchange before they train; () is none (MIME).
+    probe : tuple of str
+        What clients measure first, over all their rows: ``"loss"`` at each model of the server,
+        ``"gradient"`` at ``w``, which lands in ``bank["gradient"]``.
     optimizer : {"any", "linear"}
         Local optimizers that it is valid for.
     personal : str
-        Kept vector that is a client's own model; "" if there is none.
+        Vector that is a client's own model once `client` was called; "" if there is none.
     """
 
-    keeps: ClassVar[Mapping[str, str]]
-    told: ClassVar[tuple[str, ...]]
-    sends: ClassVar[tuple[Part, ...]]
-    probe: ClassVar[bool]
-    optimizer: ClassVar[str]
-    personal: ClassVar[str]
+    keeps: ClassVar[Mapping[str, str]] = {}
+    told: ClassVar[tuple[str, ...]] = ()
+    sends: ClassVar[tuple[Part, ...]] = (Part("dw", robust=True),)
+    asks: ClassVar[tuple[Part, ...]] = ()
+    probe: ClassVar[tuple[str, ...]] = ()
+    optimizer: ClassVar[str] = "any"
+    personal: ClassVar[str] = ""
+
+    def start(self, w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the server's first model (P,), or several (models, P), from the job's first `w`."""
+        return w
 
     def init(self, w: np.ndarray) -> Vectors:
-        """Return the server's vectors beside ``w``, of w's length."""
+        """Return the server's vectors beside ``w``, of its length P."""
+        return {}
+
+    def local(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of the layout's `names` that never leave a client."""
+        return ()
+
+    def choose(self, me: Me) -> np.ndarray:
+        """Return which of the server's models is each client's ``w``, (clients,) int64."""
+        return np.zeros(len(me.id), np.int64)
+
+    def answer(self, bank: Any, me: Me, out: Vectors) -> None:
+        """Write ``out[part.name]`` of the parts of `asks`."""
+
+    def hear(self, server: Vectors, got: Vectors) -> None:
+        """Take the combined answers in; what is `told` is told anew before clients train."""
 
     def client(self, bank: Any, me: Me) -> tuple[Run, ...]:
         """Fill vectors of the bank and return the local runs."""
+        return (Run(),)
 
     def message(self, bank: Any, me: Me, out: Vectors) -> None:
         """Write ``out[part.name]``, (clients, size); change kept vectors (undone if rejected)."""
+        np.subtract(bank["x"], bank["w"], out=out["dw"])
 
     def combine(self, server: Vectors, got: Vectors, share: float, rate: float) -> np.ndarray:
-        """Return the direction that the server's optimizer follows, (P,).
+        """Return the direction that the server's optimizer follows, of the shape of its ``w``.
 
         Parameters
         ----------
         server : dict
             ``w`` (to read) and what `init` returned (to change in place).
         got : dict
-            The combined message, part by part.
+            The combined message, part by part; with several models (models, size) each, zero
+            for a model that nobody chose.
         share : float
             Accepted clients / all clients.
         rate : float
             Local learning rate of the round.
         """
+        return got["dw"]
+
+    def tune(self, bank: Any, rate: float) -> tuple[Run, float]:
+        """Return the run, ending in ``"tuned"``, and its rate by which a client makes a model its own."""
+        return Run(start=self.personal or "w", out="tuned"), rate

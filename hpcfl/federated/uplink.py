@@ -11,7 +11,7 @@ from hpcfl.federated import fixed
 from hpcfl.federated.cohort import Cohort
 from hpcfl.federated.types import Part, Vectors
 
-STATS = 3  # loss sum, loss weight, accepted
+STATS = 4  # loss sum, loss weight, accepted, model
 
 
 class Uplink:
@@ -31,15 +31,24 @@ class Uplink:
         Largest magnitude of an accepted value.
     gather : bool
         Whether messages go to rank 0 one by one.
+    models : int
+        Models of the server; each part is averaged for each model by itself.
     """
 
     def __init__(
-        self, parts: tuple[Part, ...], size: int, aggregator: Any, weighting: str, bound: float, gather: bool
+        self,
+        parts: tuple[Part, ...],
+        size: int,
+        aggregator: Any,
+        weighting: str,
+        bound: float,
+        gather: bool,
+        models: int = 1,
     ) -> None:
         self.parts, self.aggregator, self.weighting, self.bound = parts, aggregator, weighting, bound
-        self.gather = gather or aggregator.stack
+        self.gather, self.models = gather or aggregator.stack, models
         self.lengths = [size if p.size == "w" else 1 for p in parts]
-        self.ends = np.cumsum([0, *self.lengths])
+        self.ends = np.cumsum([0, *self.lengths]) * models
 
     def empty(self, clients: int, dtype: np.typing.DTypeLike) -> Vectors:
         """Return room for the messages of `clients` clients: vectors in `dtype`, numbers in float64."""
@@ -62,41 +71,48 @@ class Uplink:
         ----------
         out : dict
             This rank's messages, (clients, length) each.
-        stats : (clients, 3) float64
-            Loss sum, loss weight, and 1 for an accepted client or 0.
+        stats : (clients, 4) float64
+            Loss sum, loss weight, 1 for an accepted client or 0, and the number of its model.
         cohort : Cohort
 
         Returns
         -------
         got, stats
-            On rank 0 the combined message ({} if nobody is left) and the whole cohort's stats.
+            On rank 0 the combined message ({} if nobody is left), (length,) or with several models
+            (models, length) each, and the whole cohort's stats.
         """
         if self.gather:
             return self._gathered(out, stats, cohort, comm)
         total = np.zeros(self.ends[-1] + cohort.ids.size * STATS, np.int64)
         places = cohort.places[comm.rank]
-        self._add(out, cohort.rows[places] * stats[:, 2], stats[:, 2], cohort, total)
+        self._add(out, cohort.rows[places], stats, cohort, total)
         # The stats ride along as bit patterns: each is one rank's, all others add zeros.
         total[self.ends[-1] :].reshape(-1, STATS)[places] = stats.view(np.int64)
         comm.reduce(total, purpose="updates")
         whole = total[self.ends[-1] :].view(np.float64).reshape(-1, STATS)
-        return (self._means(total, whole[:, 2], cohort) if comm.rank == 0 else {}), whole
+        return (self._means(total, whole, cohort) if comm.rank == 0 else {}), whole
 
-    def _add(self, out: Vectors, rows: np.ndarray, accepted: np.ndarray, cohort: Cohort, total: np.ndarray) -> None:
+    def _add(self, out: Vectors, rows: np.ndarray, stats: np.ndarray, cohort: Cohort, total: np.ndarray) -> None:
         for part, a, b in zip(self.parts, self.ends[:-1], self.ends[1:], strict=True):
-            weights = self.weights(part, rows) * accepted
-            fixed.add(out[part.name], weights, self._scale(part, cohort), total[a:b])
+            for weights, sums in zip(self._shares(part, rows, stats), np.split(total[a:b], self.models), strict=True):
+                fixed.add(out[part.name], weights, self._scale(part, cohort), sums)
+
+    def _shares(self, part: Part, rows: np.ndarray, stats: np.ndarray) -> np.ndarray:
+        """Return the weight of each client in each model's mean of a part, (models, clients)."""
+        mine = (stats[:, 3] == np.arange(self.models)[:, None]) & (stats[:, 2] > 0)
+        return mine * self.weights(part, rows)
 
     def _scale(self, part: Part, cohort: Cohort) -> float:
         return fixed.scale(float(self.weights(part, cohort.rows).sum()), self.bound)
 
-    def _means(self, total: np.ndarray, accepted: np.ndarray, cohort: Cohort) -> Vectors:
+    def _means(self, total: np.ndarray, stats: np.ndarray, cohort: Cohort) -> Vectors:
         got: Vectors = {}
         for part, a, b in zip(self.parts, self.ends[:-1], self.ends[1:], strict=True):
-            weight = float((self.weights(part, cohort.rows) * accepted).sum())
-            if weight == 0:
+            weight = self._shares(part, cohort.rows, stats).sum(1, keepdims=True)
+            if not weight.any():
                 return {}
-            got[part.name] = total[a:b] / self._scale(part, cohort) / weight
+            means = total[a:b].reshape(self.models, -1) / self._scale(part, cohort) / np.where(weight, weight, 1)
+            got[part.name] = means if self.models > 1 else means[0]
         return got
 
     def _gathered(self, out: Vectors, stats: np.ndarray, cohort: Cohort, comm: Comm) -> tuple[Vectors, np.ndarray]:
@@ -109,8 +125,8 @@ class Uplink:
         if comm.rank != 0:
             return {}, whole
         total = np.zeros(self.ends[-1], np.int64)
-        self._add(every, cohort.rows, whole[:, 2], cohort, total)
-        got = self._means(total, whole[:, 2], cohort)
+        self._add(every, cohort.rows, whole, cohort, total)
+        got = self._means(total, whole, cohort)
         if self.aggregator.stack:
             got = self._robust(every, whole[:, 2] > 0, cohort)
         return got, whole

@@ -122,7 +122,7 @@ def _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch):
 @jit
 def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stats):
     """Make run `r` of the client at place `c`."""
-    start, out, anchor, _, _, frozen, inner = plan.vectors[r]
+    start, out, anchor, _, _, inner, steps = plan.vectors[r]
     mu, follow, look = plan.numbers[r]
     x, grad, spare = own[out, c], scratch.grads[0], scratch.grads[1]
     x[:] = _vector(start, c, shared, own)
@@ -131,7 +131,7 @@ def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stat
     scratch.ghost[:] = 0
     rows = data.rows[data.starts[data.who[c]] : data.starts[data.who[c] + 1]]
     drawn, t = 0, 0
-    for _ in range(data.steps[c]):
+    for _ in range(steps if steps > 0 else data.steps[c]):
         batch = _batch(data.streams[c], drawn, solver.batch, rows, scratch.order)
         drawn += 1
         for _ in range(inner):
@@ -148,8 +148,6 @@ def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stat
             _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch)
             if mu != 0.0:
                 _pull(solver.rate * mu, _vector(anchor, c, shared, own), x)
-            if frozen != NONE:
-                scratch.state[0] = _vector(frozen, c, shared, own)
             t += 1
             step(x, grad, scratch.state, solver.hyper, solver.rate, t)
             if solver.ghost and r == 0:
@@ -186,13 +184,24 @@ def train(loss_grad, step, data, plan, solver, shared, own, scratch, stats):
 
 
 @jit
-def losses(loss_grad, w, data, chunk, scratch, out):
-    """Write each client's loss sum and weight sum over all its rows at `w`, `chunk` rows at a time, to `out` (c, 2)."""
+def probe(loss_grad, w, data, chunk, scratch, sums, grads):
+    """Measure each client over all its rows at `w`, `chunk` rows at a time.
+
+    Parameters
+    ----------
+    sums : (c, 2) float64
+        Loss sum and weight sum; overwritten.
+    grads : (c, P) or (0, P)
+        Gradient of the loss sum, if it is wanted; overwritten.
+    """
+    grads[:] = 0
     for c in range(data.who.size):
         rows = data.rows[data.starts[data.who[c]] : data.starts[data.who[c] + 1]]
-        out[c, 0], out[c, 1] = 0.0, 0.0
+        sums[c, 0], sums[c, 1] = 0.0, 0.0
         for a in range(0, rows.size, chunk):
             batch = rows[a : min(a + chunk, rows.size)]
-            out[c, 0] += loss_grad(w, data.x, data.y, batch, data.affine, data.spec, scratch.work, scratch.grads[0])
+            sums[c, 0] += loss_grad(w, data.x, data.y, batch, data.affine, data.spec, scratch.work, scratch.grads[0])
             for row in batch:
-                out[c, 1] += data.y[row, 1]
+                sums[c, 1] += data.y[row, 1]
+            if grads.shape[0] > 0:
+                _axpy(1.0, scratch.grads[0], grads[c])

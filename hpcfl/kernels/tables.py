@@ -49,7 +49,7 @@ class Plan(NamedTuple):
     Attributes
     ----------
     vectors : (runs, 7) int64
-        start, out, anchor, drift, ref, frozen (vector numbers), inner.
+        start, out, anchor, drift, ref (vector numbers), inner, steps.
     numbers : (runs, 3) float64
         mu, follow, look.
     still : (k, 3) int64

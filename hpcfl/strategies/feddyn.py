@@ -8,26 +8,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from hpcfl.federated.types import Me, Part, Run, Vectors
-from hpcfl.schema import key
+from hpcfl.federated.types import Me, Part, Run, Strategy, Vectors
+from hpcfl.schema import key, positive
 
 
 @dataclass(frozen=True)
-class FedDyn:
+class FedDyn(Strategy):
     """Each client's loss is tilted so that all of them share the global optimum."""
 
     alpha: float = key(0.01, "strength of the regularization")
 
     keeps: ClassVar[Mapping[str, str]] = {"g": "zeros"}
-    told: ClassVar[tuple[str, ...]] = ()
     sends: ClassVar[tuple[Part, ...]] = (Part("dw", weight="one", robust=True),)
-    probe: ClassVar[bool] = False
-    optimizer: ClassVar[str] = "any"
-    personal: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        if self.alpha <= 0:
-            raise ValueError(f"alpha = {self.alpha}: a value above 0 is needed")
+        positive(self, "alpha")
 
     def init(self, w: np.ndarray) -> Vectors:
         """Return the server's sum of the clients' drifts."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from hpcfl.federated.types import Me, Part, Run, Vectors
-from hpcfl.schema import key
+from hpcfl.federated.types import Me, Part, Run, Strategy, Vectors
+from hpcfl.schema import key, not_negative
 
 
 @dataclass(frozen=True)
-class FedNova:
+class FedNova(Strategy):
     """Updates are divided by their path before they are averaged, then multiplied by the mean path.
 
     ``path`` is the paper's ``learning rate x |a|_1``, with momentum, pull and schedule.
@@ -21,20 +20,11 @@ class FedNova:
 
     mu: float = key(0.0, "strength of a pull towards the global model, as in fedprox")
 
-    keeps: ClassVar[Mapping[str, str]] = {}
-    told: ClassVar[tuple[str, ...]] = ()
     sends: ClassVar[tuple[Part, ...]] = (Part("d", robust=True), Part("path", size="1", robust=True))
-    probe: ClassVar[bool] = False
     optimizer: ClassVar[str] = "linear"
-    personal: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        if self.mu < 0:
-            raise ValueError(f"mu = {self.mu}: 0 or more is needed")
-
-    def init(self, w: np.ndarray) -> Vectors:
-        """Return no vectors beside the model."""
-        return {}
+        not_negative(self, "mu")
 
     def client(self, bank: Vectors, me: Me) -> tuple[Run, ...]:
         """Train from the global model."""

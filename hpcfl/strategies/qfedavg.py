@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from hpcfl.federated.types import Me, Part, Run, Vectors
-from hpcfl.schema import key
+from hpcfl.federated.types import Me, Part, Strategy, Vectors
+from hpcfl.schema import key, not_negative
 
 
 @dataclass(frozen=True)
-class QFedAvg:
+class QFedAvg(Strategy):
     """Minimises the sum of the clients' losses to the power ``q + 1``; ``q = 0`` is fedavg."""
 
     q: float = key(1.0, "fairness; 0 is fedavg with equal weights")
 
-    keeps: ClassVar[Mapping[str, str]] = {}
-    told: ClassVar[tuple[str, ...]] = ()
     sends: ClassVar[tuple[Part, ...]] = (Part("delta", weight="one"), Part("h", size="1", weight="one"))
-    probe: ClassVar[bool] = True
-    optimizer: ClassVar[str] = "any"
-    personal: ClassVar[str] = ""
+    probe: ClassVar[tuple[str, ...]] = ("loss",)
 
     def __post_init__(self) -> None:
-        if self.q < 0:
-            raise ValueError(f"q = {self.q}: 0 or more is needed")
-
-    def init(self, w: np.ndarray) -> Vectors:
-        """Return no vectors beside the model."""
-        return {}
-
-    def client(self, bank: Vectors, me: Me) -> tuple[Run, ...]:
-        """Train from the global model."""
-        return (Run(),)
+        not_negative(self, "q")
 
     def message(self, bank: Vectors, me: Me, out: Vectors) -> None:
         """Send ``F^q`` times the way that was gone, and the step size's estimate, both times the rate."""

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from hpcfl.federated.types import Me, Part, Run, Vectors
+from hpcfl.federated.types import Me, Part, Run, Strategy, Vectors
 
 
 @dataclass(frozen=True)
-class Scaffold:
+class Scaffold(Strategy):
     """Each client corrects its gradients by the difference of the server's and its own direction.
 
     ``path`` stands for the paper's ``K x learning rate``, so that momentum is accounted for.
@@ -21,9 +21,7 @@ class Scaffold:
     keeps: ClassVar[Mapping[str, str]] = {"ck": "zeros"}
     told: ClassVar[tuple[str, ...]] = ("c",)
     sends: ClassVar[tuple[Part, ...]] = (Part("dw", weight="one", robust=True), Part("dc", weight="one"))
-    probe: ClassVar[bool] = False
     optimizer: ClassVar[str] = "linear"
-    personal: ClassVar[str] = ""
 
     def init(self, w: np.ndarray) -> Vectors:
         """Return the server's control variate."""

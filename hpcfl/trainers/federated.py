@@ -14,6 +14,8 @@ from hpcfl.data.checkpoint import Loaded
 from hpcfl.errors import UsageError
 from hpcfl.federated import population
 from hpcfl.federated.rounds import Rounds
+from hpcfl.registry import nearest
+from hpcfl.schema import name_of
 from hpcfl.trainers.evaluation import evaluate, scalars
 from hpcfl.trainers.keeper import Keeper
 from hpcfl.trainers.objective import bind
@@ -32,6 +34,8 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
     with comm.together("reading the job file"):
         check(job, people)
     objective = bind(job, people.shards, people.comm)
+    with comm.together("reading the job file"):
+        fits(job, tuple(objective.layout.shapes))
     attrs = objective.attrs(people.shards)
     ranked = bool((people.owner < 0).all())  # an AUC compares single rows, which must not leave a silo
     with comm.node_first("compiling kernels"):
@@ -70,7 +74,8 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         "downlink_bytes": int(traffic[1]),
         "final": {name: record[name] for name in ("train_loss", "test") if name in record},
     }
-    return Outcome(objective.arrays(rounds.w), attrs, summary)
+    several = {"models": rounds.shared[: rounds.models].copy()} if rounds.models > 1 else {}
+    return Outcome(objective.arrays(rounds.w) | several, attrs, summary)
 
 
 def resume(loaded: Loaded | None, rounds: Rounds) -> int:
@@ -96,3 +101,14 @@ def check(job: Job, people: population.Population) -> None:
             f"federated.clients_per_round = {fed.clients_per_round}: only {clients} clients have rows; "
             f"set it to {clients} or less"
         )
+
+
+def fits(job: Job, names: tuple[str, ...]) -> None:
+    """Refuse parts that are to stay local and are not in the layout, or are all of it."""
+    own = job.federated.strategy.local(names)
+    strange = [name for name in own if name not in names]
+    where = f"federated.strategy: {name_of(job.federated.strategy)} keeps"
+    if strange:
+        raise UsageError(f"{where} '{strange[0]}' local, the model has no such part{nearest(strange[0], list(names))}")
+    if len(own) == len(names):
+        raise UsageError(f"{where} {', '.join(own)} local, which is all of the model; name fewer, or use an mlp")

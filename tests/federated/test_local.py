@@ -20,7 +20,7 @@ RUNS = {
     "look ahead": (Run(look=0.05),),
     "follow": (Run(anchor="local", out="theta", mu=0.9, inner=3, follow=0.3),),
     "part": (Run(part=("b",)), Run(start="x", part=("w",), mu=0.4)),
-    "frozen": (Run(frozen="m"),),
+    "steps": (Run(steps=3), Run(start="x", out="v", steps=9)),
     "two": (Run(), Run(start="v", out="v", mu=0.5)),
     "all": (Run(mu=0.2, drift="drift", ref="m", look=0.02, inner=2),),
 }
@@ -35,7 +35,7 @@ def problem():
 
 
 def bank_of(problem):
-    bank = Bank({"w": 0, "m": 1}, problem[3].copy(), 2, 0)
+    bank = Bank({"w": 0, "m": 1}, problem[3].copy(), 2, 0, Linear().layout(D, 1))
     bank["drift"], bank["local"], bank["v"] = problem[4][:2], bank["w"], problem[4][1:]
     return bank
 
@@ -55,7 +55,7 @@ def kernel(problem, runs, hyper, clip, l2, batch, steps):
     loss_grad = Typed(network.loss_grad, "float64", w, x, y, rows, affine, spec, scratch.work, g)
     step = Typed(updates.sgd, "void", w, g, scratch.state, hyper, 0.1, 1)
     stats = np.zeros((2, 3))
-    local.train(loss_grad, step, clients, bank.plan(runs, layout), solver, bank.shared, bank.own, scratch, stats)
+    local.train(loss_grad, step, clients, bank.plan(runs), solver, bank.shared, bank.own, scratch, stats)
     return bank, stats
 
 

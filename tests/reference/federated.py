@@ -37,7 +37,7 @@ def solve(gradient, run, vectors, batch_source, steps, step, slots, rate, clip=0
     x = vectors[run.start].copy()
     begin, state, gstate, ghost = x.copy(), np.zeros((slots, x.size)), np.zeros((slots, 1)), np.zeros(1)
     t = 0
-    for _ in range(steps):
+    for _ in range(run.steps or steps):
         batch = next(batch_source)
         for _ in range(run.inner):
             g = gradient(x, batch)
@@ -55,8 +55,6 @@ def solve(gradient, run, vectors, batch_source, steps, step, slots, rate, clip=0
                 g = g * clip / np.linalg.norm(g)
             x = x + rate * run.mu * (vectors[run.anchor] - x)
             ghost = ghost - rate * run.mu * ghost
-            if run.frozen:
-                state[0] = vectors[run.frozen]
             t += 1
             x = step(x, g, state, t)
             ghost = step(ghost, np.ones(1), gstate, t)

@@ -1,0 +1,95 @@
+"""The clients' side of a round: what this rank's clients are told, measure, train and answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hpcfl.config import Job
+from hpcfl.federated import fixed
+from hpcfl.federated.bank import Bank
+from hpcfl.federated.kept import Kept
+from hpcfl.federated.local import Local
+from hpcfl.federated.population import Population
+from hpcfl.federated.types import Me, Vectors
+from hpcfl.federated.uplink import Uplink
+from hpcfl.seeding import key
+
+STRIDE = np.uint64(0xD1B54A32D192ED03)  # between the streams of two clients
+
+
+class Clients:
+    """All that happens where the rows are (local calls).
+
+    Parameters
+    ----------
+    job : Job
+    objective : Any
+        See `Local`.
+    people : Population
+    kept : Kept
+        What clients keep between rounds.
+    """
+
+    def __init__(self, job: Job, objective: Any, people: Population, kept: Kept) -> None:
+        self.job, self.people, self.kept, self.strategy = job, people, kept, job.federated.strategy
+        self.local = Local(job, objective, people)
+        self.stays = self.strategy.local(tuple(objective.layout.shapes))
+
+    @property
+    def spared(self) -> int:
+        """Coordinates of a vector that never leave a client."""
+        return int(self.local.layout.mask(self.stays).sum())
+
+    def meet(
+        self, ids: np.ndarray, steps: np.ndarray, shared: np.ndarray, rate: float, probe: tuple[str, ...]
+    ) -> tuple[Bank, Me]:
+        """Return the vectors of the clients `ids`, and what they measure of `probe`.
+
+        Parameters
+        ----------
+        steps : (clients,) int64
+            That each of them is to make.
+        shared : (models + told, P)
+            The server's models, then what its strategy tells.
+        """
+        models = shared[: len(shared) - len(self.strategy.told)]
+        told = {name: i for i, name in enumerate(self.strategy.told, len(models))}
+        loss = self.local.losses(ids, models) if "loss" in probe else np.zeros((ids.size, len(models)))
+        rows, path = self.people.counts[ids, None].astype(np.float64), np.zeros((ids.size, 1))
+        me = Me(ids[:, None], rows, steps[:, None] * 1.0, path, loss, rate)
+        told |= {"w": 0} if len(models) == 1 else {}
+        bank = Bank(told, shared, ids.size, len(self.strategy.keeps), self.local.layout, self.stays)
+        if len(models) > 1:
+            bank["w"] = models[self.strategy.choose(me)]
+        self.kept.load(ids, bank)
+        if "gradient" in probe:
+            bank["gradient"] = self.local.gradients(ids, models[0])
+        return bank, me
+
+    def answer(
+        self, ids: np.ndarray, steps: np.ndarray, shared: np.ndarray, rate: float, link: Uplink
+    ) -> tuple[Vectors, np.ndarray]:
+        """Return the messages that come before training, and their stats as `train` does."""
+        bank, me = self.meet(ids, steps, shared, rate, self.strategy.probe)
+        out, nothing = link.empty(ids.size, shared.dtype), np.zeros((ids.size, 2))
+        self.strategy.answer(bank, me, out)
+        fine = fixed.within(list(out.values()), self.job.federated.bound)
+        return out, np.column_stack([nothing, fine, self.strategy.choose(me)])
+
+    def train(
+        self, r: int, ids: np.ndarray, steps: np.ndarray, shared: np.ndarray, rate: float, link: Uplink
+    ) -> tuple[Vectors, np.ndarray]:
+        """Return the messages of round `r`, and loss sum, loss weight, accepted and model of each client."""
+        bank, me = self.meet(ids, steps, shared, rate, () if self.strategy.asks else self.strategy.probe)
+        runs = self.strategy.client(bank, me)
+        streams = key(self.job.seed, "local", r) + STRIDE * (ids.astype(np.uint64) + np.uint64(1))
+        stats = self.local.run(ids, streams, steps, runs, bank, rate)
+        out = link.empty(ids.size, shared.dtype)
+        with np.errstate(all="ignore"):  # a client that diverged is left out below, by name
+            self.strategy.message(bank, me._replace(path=stats[:, 2:]), out)
+        fine = fixed.within(list(out.values()), self.job.federated.bound) & np.isfinite(stats[:, 0])
+        self.kept.store(ids, fine, bank)
+        seen = np.column_stack([stats[:, :2], np.ones(ids.size)])
+        return out, np.column_stack([np.where(fine[:, None], seen, 0.0), self.strategy.choose(me)])
