@@ -1,4 +1,4 @@
-"""What kind of processor this is: its instruction level and the kernels that BLAS chose for it."""
+"""What this machine is: its instruction level, the kernels that BLAS chose for it, its memory."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ def fingerprint() -> dict[str, str]:
         "scipy_blas": blas_core(scipy),
         **{name.lower(): os.environ[name] for name in PINS if name in os.environ},
     }
+
+
+def memory() -> int:
+    """Return the bytes of memory that this node has, or that its control group (a container's, a job's) may use."""
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return have
+    return min(have, int(limit)) if limit.isdigit() else have
 
 
 def cpu_level() -> str:

@@ -73,7 +73,12 @@ class Shards:
 
 
 def load(
-    data: Data, seed: int, dtype: np.typing.DTypeLike, comm: Comm, plan: Callable[[int], Plan] | None = None
+    data: Data,
+    seed: int,
+    dtype: np.typing.DTypeLike,
+    comm: Comm,
+    plan: Callable[[int], Plan] | None = None,
+    reserve: Callable[[Table, Plan], Rows] | None = None,
 ) -> Shards:
     """Read this rank's rows (collective).
 
@@ -87,6 +92,8 @@ def load(
         Of `y`.
     plan : function from the number of training rows to a Plan
         Default: `plan.even`.
+    reserve : function from the table and its plan to Rows
+        Makes room for this rank's training rows (collective); default: in its own memory.
 
     Raises
     ------
@@ -108,12 +115,14 @@ def load(
             raise DataError(f"{table.files[0]}: no rows to train on; see data.test and data.missing")
         cut = plan(total) if plan else even(total, comm.size)
     start, stop = pick.range_of(cut, comm)
+    kind = np.dtype(dtype)
+    room = reserve(table, cut) if reserve else Rows.reserve(table, int(np.diff(cut.cuts)[comm.rank]), kind)
     with comm.together("reading rows"):
-        train, test = _read(table, pick, start, stop, int(np.diff(cut.cuts)[comm.rank]), np.dtype(dtype))
+        train, test = _read(table, pick, start, stop, room, kind)
         if other is not None:
             a, b = (other.rows * r // comm.size for r in (comm.rank, comm.rank + 1))
             everything = _Picker(other, data, pick.classes, np.empty(0), key(0, ""), np.empty(0, bool), 0)
-            test, _ = _read(other, everything, a, b, b - a, np.dtype(dtype))
+            test, _ = _read(other, everything, a, b, Rows.reserve(other, b - a, kind), kind)
     tested = int(comm.sum(np.array([test.rows], np.int64), "split")[0])
     return Shards(train, test, total, tested, pick.classes, cut, table)
 
@@ -169,11 +178,11 @@ class _Picker:
         return int(bounds[comm.rank]), int(bounds[comm.rank + 1])
 
 
-def _read(table: Table, pick: _Picker, start: int, stop: int, rows: int, dtype: np.dtype[Any]) -> tuple[Shard, Shard]:
-    """Read a run of table rows block by block into the training and the test shard."""
+def _read(table: Table, pick: _Picker, start: int, stop: int, train: Rows, dtype: np.dtype[Any]) -> tuple[Shard, Shard]:
+    """Read a run of table rows block by block into the training shard, for which there is room, and the test shard."""
     label = checks.labels(table, start, stop)
     tested = pick.tested(start, label)
-    train, test = Rows.reserve(table, rows, dtype), Rows.reserve(table, int(tested.sum()), dtype)
+    test = Rows.reserve(table, int(tested.sum()), dtype)
     for a, b in blocks(table, start, stop):
         x, y = table.read(a, b), _targets(table, a, b, dtype)
         bad = checks.not_finite(x)

@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from hpcfl import machine
 from hpcfl.comm.communicator import Comm, alone
 from hpcfl.config import Job
 from hpcfl.data import shard
+from hpcfl.data.common import load_once, size_of
 from hpcfl.data.csr import CSR
 from hpcfl.data.plan import Plan
 from hpcfl.data.shard import Shard, Shards
+from hpcfl.data.table import open_table
 from hpcfl.errors import DataError, UsageError
 from hpcfl.seeding import stream
-
-MEMORY = 8 << 30  # bytes of training rows that each rank of a simulation may hold
 
 
 @dataclass(frozen=True)
@@ -61,42 +62,65 @@ def load(job: Job, comm: Comm) -> Population:
 
 
 def simulated(job: Job, comm: Comm) -> Population:
-    """Deal the rows of one table to clients; every rank holds all of them, and tests its share."""
-    solo = alone()
-    with comm.together("dealing rows to clients"):
-        shards = shard.load(job.data, job.seed, job.model.dtype, solo)
-        size = _bytes(shards.train)
-        if size > MEMORY:
+    """Deal the rows of one table to clients; a node holds them once, and each rank tests its share (collective)."""
+    with comm.together("opening the data"):
+        size, most = size_of(open_table(job.data.train, job.data.x, job.data.y, job.data.task)), machine.memory()
+        if size > most:
             raise UsageError(
-                f"{job.data.train}: {size} bytes on each rank, a simulation holds at most {MEMORY}; use silos"
+                f"{job.data.train}: {size} bytes of rows, a node of a simulation holds all of them "
+                f"and has {most} bytes of memory; use silos"
             )
-        client = owners(job, shards)
-        clients = int(client.max()) + 1 if job.federated.partition.counts_clients else job.federated.clients
+    node, solo = Comm(comm.node), alone()
+    first = node.bcast(np.array([comm.rank], np.int64), purpose="nodes")
+    nodes = np.unique(comm.allgather(first, "nodes"))
+    shards = load_once(job.data, job.seed, job.model.dtype, node)
+    client = np.empty(shards.total, np.int64)
+    with comm.together("dealing rows to clients"):
+        if comm.rank == 0:
+            client[:] = owners(job, shards)
+    comm.bcast(client, purpose="clients")
+    rule = job.federated.partition
+    clients = int(client.max()) + 1 if rule.counts_clients else job.federated.clients
+    with comm.together("dealing rows to clients"):
+        if node.rank == 0 and hasattr(rule, "disturb"):
+            _named(rule.disturb, shards.train.x, client, clients, stream(job.seed, "disturb"))
     order = np.argsort(client, kind="stable")
     counts = np.bincount(client[client >= 0], minlength=clients).astype(np.int64)
     rows = order[(client < 0).sum() :].astype(np.int32)
-    mine = _slice(shards.test, comm.rank, comm.size)
     starts = np.concatenate([[0], np.cumsum(counts)])
-    shards = replace(shards, test=mine)
+    shards = replace(shards, test=_slice(shards.test, int(np.searchsorted(nodes, first[0])), nodes.size))
     return Population(shards, counts, rows, starts, np.full(clients, -1), solo, shards.table.files)
 
 
 def owners(job: Job, shards: Shards) -> np.ndarray:
-    """Return the client of each training row, (n,) int64; -1 is nobody's."""
+    """Return the client of each of all training rows, (n,) int64; -1 is nobody's."""
     rule, ids = job.federated.partition, shards.train.ids
 
     def column(name: str) -> np.ndarray:
+        if name == "x":
+            return _dense(shards.train.x)
         if not shards.table.has(name):
             raise DataError(f"{shards.table.files[0]}: no dataset '{name}' to deal rows by; see federated.partition")
         return np.asarray(shards.table.column(name, 0, shards.table.rows)[ids])
 
     y = shards.train.y[:, 0]
     label = y.astype(np.int64) if shards.classes else np.zeros(len(y), np.int64)
+    found = _named(rule.deal, label, job.federated.clients, stream(job.seed, "partition"), column)
+    return np.asarray(found, np.int64)
+
+
+def _named(call: Any, *given: Any) -> Any:
+    """Call a partition; what it refuses names its key."""
     try:
-        found = rule.deal(label, job.federated.clients, stream(job.seed, "partition"), column)
+        return call(*given)
     except ValueError as error:
         raise UsageError(f"federated.partition.{error}") from None
-    return np.asarray(found, np.int64)
+
+
+def _dense(x: Any) -> np.ndarray:
+    if isinstance(x, CSR):
+        raise UsageError("federated.partition: it looks at the features, of which CSR rows have too many; use another")
+    return np.asarray(x)
 
 
 def silos(job: Job, pattern: str, comm: Comm) -> Population:
@@ -146,11 +170,6 @@ def runs(sizes: np.ndarray, ranks: int) -> np.ndarray:
     for r in range(1, ranks):
         cuts[r] = min(max(cuts[r], cuts[r - 1] + 1), len(sizes) - ranks + r)
     return np.asarray(cuts)
-
-
-def _bytes(rows: Shard) -> int:
-    x = rows.x
-    return sum(a.nbytes for a in x) if isinstance(x, CSR) else int(x.nbytes)
 
 
 def _slice(rows: Shard, rank: int, size: int) -> Shard:

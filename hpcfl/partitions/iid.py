@@ -8,12 +8,20 @@ from typing import ClassVar
 
 import numpy as np
 
+from hpcfl.partitions._least import at_least, check
+from hpcfl.schema import key
+
 
 @dataclass(frozen=True)
 class IID:
     """Shuffled rows, dealt evenly: sizes differ by at most one."""
 
+    min_rows: int = key(1, "rows that every client has at least")
+
     counts_clients: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check(self.min_rows)
 
     def deal(
         self, label: np.ndarray, clients: int, rng: np.random.Generator, column: Callable[[str], np.ndarray]
@@ -27,10 +35,13 @@ class IID:
         clients : int
         rng : Generator
         column : function
-            Gives another column of the table by name, (n,).
+            Gives a dataset of the table by name for these rows: a column (n,), or the features ``x``.
+
+        Raises
+        ------
+        ValueError
+            A client would get less than `min_rows` rows.
         """
-        if clients > label.size:
-            raise ValueError(f"name = 'iid': {label.size} rows cannot give {clients} clients a row each; lower clients")
         out = np.empty(label.size, np.int64)
         out[rng.permutation(label.size)] = np.arange(label.size) % clients
-        return out
+        return at_least(out, clients, self.min_rows)

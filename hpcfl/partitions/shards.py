@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from hpcfl.partitions._least import at_least, check
 from hpcfl.schema import key
 
 
@@ -16,12 +17,14 @@ class Shards:
     """With 2 shards a client sees about 2 classes."""
 
     per_client: int = key(2, "shards of a client")
+    min_rows: int = key(1, "rows that every client has at least")
 
     counts_clients: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.per_client < 1:
             raise ValueError(f"per_client = {self.per_client}: a value above 0 is needed")
+        check(self.min_rows)
 
     def deal(
         self, label: np.ndarray, clients: int, rng: np.random.Generator, column: Callable[[str], np.ndarray]
@@ -37,4 +40,4 @@ class Shards:
         holder = rng.permutation(shards) // self.per_client
         out = np.empty(label.size, np.int64)
         out[order] = holder[np.arange(label.size) * shards // label.size]
-        return out
+        return at_least(out, clients, self.min_rows)

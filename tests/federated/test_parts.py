@@ -17,18 +17,77 @@ LABEL = np.arange(600) % 10
 
 def owners(name, clients=12, label=LABEL, seed=0, **keys):
     rule = registry.load("partitions", name)(**keys)
-    return rule.deal(label, clients, np.random.default_rng(seed), lambda column: np.repeat([7, 3, 5], 200))
+    data = {"client": np.arange(label.size) * 3 // max(label.size, 1), "x": features(label.size)}
+    return rule.deal(label, clients, np.random.default_rng(seed), data.__getitem__)
 
 
-@pytest.mark.parametrize("name", ["iid", "dirichlet", "shards", "quantity"])
+def features(n):
+    x = np.random.default_rng(5).standard_normal((n, 4))
+    x[:, 2] *= 5
+    return x
+
+
+KINDS = [
+    ("iid", {}),
+    ("noise", {}),
+    ("shards", {"per_client": 3}),
+    ("quantity", {"sigma": 2.0}),
+    ("dirichlet", {"alpha": 0.5}),
+    ("dirichlet", {"alpha": 0.01, "sizes": "equal"}),
+    ("feature", {}),
+    ("feature", {"feature": 1, "per_client": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "keys"), KINDS)
 @settings(max_examples=25, deadline=None)
-@given(st.integers(1, 20), st.integers(100, 400), st.integers(0, 5))
-def test_every_row_has_one_client(name, clients, n, seed):
-    client = owners(name, clients, np.arange(n) % 7, seed)
+@given(clients=st.integers(1, 20), n=st.integers(1, 400), classes=st.integers(1, 9), least=st.integers(0, 6))
+def test_every_row_is_dealt_once_and_min_rows_holds_or_is_refused(name, keys, clients, n, classes, least):
+    label = np.arange(n) % classes
+    try:
+        client = owners(name, clients, label, n, min_rows=least, **keys)
+    except ValueError as error:
+        assert "min_rows" in str(error) or "per_client" in str(error)  # noqa: PT017
+        assert least * clients > n / 3 or name == "dirichlet" or n < 3 * clients
+        return
     assert client.shape == (n,)
-    assert np.bincount(client, minlength=clients).size == clients
-    assert np.bincount(client, minlength=clients).min() >= 1
-    assert (client == owners(name, clients, np.arange(n) % 7, seed)).all()
+    sizes = np.bincount(client, minlength=clients)
+    assert sizes.size == clients
+    assert sizes.min() >= least
+    assert keys.get("sizes") != "equal" or np.ptp(sizes) <= 1
+    assert (client == owners(name, clients, label, n, min_rows=least, **keys)).all()
+
+
+def test_every_partition_is_among_them():
+    assert {name for name, _ in KINDS} | {"column"} == set(registry.names("partitions"))
+
+
+def test_equal_sizes_are_as_skewed_as_alpha_says():
+    def classes(alpha):
+        client = owners("dirichlet", alpha=alpha, sizes="equal")
+        return np.mean([len(set(LABEL[client == c])) for c in range(12)])
+
+    assert classes(0.01) < 3
+    assert classes(1000.0) > 9
+
+
+def test_feature_skew_ranks_the_rows():
+    x = features(600)
+    for keys, value in [({"feature": 1}, x[:, 1]), ({}, x[:, 2])]:
+        client = owners("feature", **keys)
+        means = np.array([value[client == c].mean() for c in range(12)])
+        assert (np.diff(means) > 0).all() or (np.diff(means) < 0).all()
+    with pytest.raises(ValueError, match="feature = 9"):
+        owners("feature", feature=9)
+
+
+def test_noise_grows_with_the_client():
+    x, client = np.zeros((6000, 4), np.float32), np.arange(6000) % 3
+    rule = registry.load("partitions", "noise")(level=0.3)
+    rule.disturb(x, client, 3, np.random.default_rng(0))
+    np.testing.assert_allclose([x[client == c].var() for c in range(3)], [0.1, 0.2, 0.3], rtol=0.1)
+    with pytest.raises(ValueError, match="uint8"):
+        rule.disturb(np.zeros((2, 2), np.uint8), client[:2], 3, np.random.default_rng(0))
 
 
 def test_iid_is_even_and_mixed():
@@ -65,7 +124,9 @@ def test_quantity_is_uneven():
 
 
 def test_column_follows_the_data():
-    assert (owners("column") == np.repeat([2, 0, 1], 200)).all()
+    assert (owners("column") == np.repeat([0, 1, 2], 200)).all()
+    with pytest.raises(ValueError, match="min_rows = 201: of 600 rows for 3 clients, client 0 would get 200"):
+        owners("column", min_rows=201)
 
 
 @pytest.mark.parametrize("name", registry.names("samplers"))
