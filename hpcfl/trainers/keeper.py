@@ -13,6 +13,7 @@ from hpcfl.comm.signals import StopFlag
 from hpcfl.config import Job
 from hpcfl.data import identity
 from hpcfl.data.checkpoint import Checkpoints, Loaded
+from hpcfl.data.table import expand
 from hpcfl.errors import HpcflError, Stopped, UsageError
 from hpcfl.trainers.directory import Directory
 
@@ -63,7 +64,7 @@ class Keeper:
             There is no checkpoint but one is asked for, or it belongs to another job.
         """
         if isinstance(self.job.data.test, str) and self.job.data.test != "none":
-            files = (*files, self.job.data.test)
+            files = (*files, *expand(self.job.data.test))
         digest = np.zeros(64, np.uint8)
         with self.comm.together("reading the data's fingerprint"):
             if self.comm.rank == 0:
