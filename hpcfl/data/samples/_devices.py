@@ -1,4 +1,4 @@
-"""Devices whose rows and whose labels follow laws of their own, after the generators of FedProx's and q-FFL's authors."""
+"""Devices whose rows and labels follow laws of their own, after the generators of the FedProx and q-FFL authors."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def _folder() -> Path:
 
 def _write(out: Path, rows: dict[str, np.ndarray], part: str) -> None:
     test = rows.pop("test")
-    keep = {"": slice(None), "train": ~test, "test": test}[part]
+    keep = np.ones_like(test) if not part else test == (part == "test")
     classes = [str(c) for c in range(int(rows["y"].max()) + 1)]
     attrs: dict[str, Any] = {"format": "hpcfl", "version": 1, "task": "classification", "classes": classes}
     with tempfile.TemporaryDirectory(dir=out.parent) as scratch:  # nodes that share the folder may share a pid
