@@ -17,7 +17,7 @@ LAYERS = [
     {"data"},
     {"models", "optimizers", "schedules", "strategies", "aggregators", "partitions", "samplers", "clocks"}
     | {"preprocess", "metrics"},
-    {"federated", "forest", "factorization", "callbacks"},
+    {"federated", "forest", "factorization", "callbacks", "report"},
     {"inference", "trainers", "reference"},
     {"cli"},
 ]

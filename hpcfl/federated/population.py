@@ -130,8 +130,9 @@ def silos(job: Job, pattern: str, comm: Comm) -> Population:
         if len(paths) < comm.size:
             raise UsageError(f"{len(paths)} silos for {comm.size} ranks: start at most {len(paths)} ranks")
         cuts = runs(np.array([os.path.getsize(p) for p in paths]), comm.size)
-        solo = alone()
-        data = [replace(job.data, train=p) for p in paths[cuts[comm.rank] : cuts[comm.rank + 1]]]
+        solo, test_file = alone(), _test_file(job)
+        own_test = "none" if test_file else job.data.test
+        data = [replace(job.data, train=p, test=own_test) for p in paths[cuts[comm.rank] : cuts[comm.rank + 1]]]
         read = [shard.load(d, job.seed, job.model.dtype, solo) for d in data]
     own = np.array([s.total for s in read], np.int64)
     counts = comm.allgatherv(own, "counts")
@@ -146,12 +147,20 @@ def silos(job: Job, pattern: str, comm: Comm) -> Population:
     bounds = np.concatenate([[0], np.cumsum(counts)])
     plan = Plan(bounds[cuts], bounds, np.empty(0, np.int64))
     test = _join([s.test for s in read])
+    if test_file:
+        test = shard.load(replace(job.data, train=test_file, test="none"), job.seed, job.model.dtype, comm).train
     tested = int(comm.sum(np.array([test.rows], np.int64), "counts")[0])
     train = _join([s.train for s in read])
     shards = Shards(train, test, int(counts.sum()), tested, classes, plan, read[0].table)
     owner = np.searchsorted(cuts, np.arange(len(paths)), "right") - 1
     starts = np.concatenate([[0], np.cumsum(np.where(owner == comm.rank, counts, 0))])
     return Population(shards, counts, np.arange(train.rows, dtype=np.int32), starts, owner, comm, ())
+
+
+def _test_file(job: Job) -> str:
+    """Return the file of the global test set; "" if each silo holds its own."""
+    test = job.data.test
+    return test if isinstance(test, str) and test != "none" else ""
 
 
 def find(pattern: str) -> list[str]:

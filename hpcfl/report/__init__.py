@@ -1,0 +1,1 @@
+"""What runs and data look like to a reader: tables as text, pictures with Matplotlib (extra ``plot``)."""
