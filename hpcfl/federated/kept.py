@@ -1,22 +1,25 @@
-"""Client vectors that outlive a round: one mapped file per node, so that any of its ranks may run a client."""
+"""Client vectors that outlive a round: in files beside the run, so that memory knows nothing of how many there are."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from hpcfl.comm.communicator import Comm
+from hpcfl.comm.window import shared
 from hpcfl.federated.bank import Bank
+from hpcfl.federated.slots import SlotFiles, starts
 
 
 class Kept:
-    """The kept vectors of all clients of a node, (clients, vectors, P) in a file without a name.
+    """The kept vectors of all clients of a node.
 
-    A client's rows come into being at their first use; pages that no client touched take no
-    memory and no disk. The file goes when the last rank closes it.
+    A client's vectors fill a slot in the file of the rank that ran it last. A slot that a checkpoint
+    needs is never written again: the client moves to another one. So a checkpoint is a table of slots,
+    once what is new has reached the disk, and going back to it is exact. A client that is rejected is
+    not written, and stays what it was.
 
     Parameters
     ----------
@@ -24,63 +27,110 @@ class Kept:
         Name -> "zeros" or "w", as a strategy says.
     clients, size : int
     dtype : dtype
-    node : Comm
-        The ranks that share the file (collective).
+    comm : Comm
+    path : Path
+        Folder for the files.
+    memory : int
+        Bytes of the files that a node may hold in memory; 0 is any number.
+    checkpoints : int
+        How many checkpoints are kept.
     """
 
     def __init__(
-        self, keeps: Mapping[str, str], clients: int, size: int, dtype: np.typing.DTypeLike, node: Comm
+        self,
+        keeps: Mapping[str, str],
+        clients: int,
+        size: int,
+        dtype: np.typing.DTypeLike,
+        comm: Comm,
+        path: Path,
+        memory: int,
+        checkpoints: int,
     ) -> None:
-        self.keeps, self.node = dict(keeps), node
-        self.seen = np.empty(0, np.uint8)
+        self.keeps, self.comm, self.node, self.checkpoints = dict(keeps), comm, Comm(comm.node), checkpoints
+        self.size, self.kind = size, np.dtype(dtype)
+        self.pins: list[np.ndarray] = []
+        self.pinned: set[int] = set()
+        self.free: list[int] = []
+        self.used = 0
         if self.keeps:
-            path = _path(node)
-            shape = (clients, len(self.keeps), size)
-            if node.rank == 0:
-                np.memmap(path, dtype, "w+", shape=shape)
-                np.memmap(path + ".seen", np.uint8, "w+", shape=(clients,))
-            node.barrier()
-            self.file = np.memmap(path, dtype, "r+", shape=shape)
-            self.seen = np.memmap(path + ".seen", np.uint8, "r+", shape=(clients,))
-            node.barrier()
-            if node.rank == 0:
-                os.unlink(path)
-                os.unlink(path + ".seen")
+            self.at = shared(self.node, (clients, 2), np.int64)  # rank + 1 (0: nowhere) and slot of each client
+            last = np.array([max(starts(path), default=0)], np.int64)
+            start = int(comm.bcast(last, purpose="state")[0]) + 1
+            width = len(self.keeps) * size * self.kind.itemsize
+            with comm.together("making the files of client state"):
+                self.files = SlotFiles(path, start, comm.rank, width, memory // self.node.size)
 
     def load(self, ids: np.ndarray, bank: Bank) -> None:
         """Fill the bank with the kept vectors of the clients `ids`."""
-        for k, (name, first) in enumerate(self.keeps.items()):
+        if not self.keeps:
+            return
+        for name, first in self.keeps.items():
             bank[name] = np.zeros_like(bank["w"]) if first == "zeros" else bank["w"]
-            old = self.seen[ids] > 0
-            bank[name][old] = self.file[ids[old], k]
+        for place, (holder, slot) in enumerate(self.at[ids].tolist()):
+            if holder:
+                self.files.read(self.files.start, holder - 1, slot, [bank[name][place] for name in self.keeps])
 
     def store(self, ids: np.ndarray, accepted: np.ndarray, bank: Bank) -> None:
-        """Keep the vectors of the `accepted` ones of the clients `ids`; the others roll back."""
-        for k, name in enumerate(self.keeps):
-            self.file[ids[accepted], k] = bank[name][accepted]
+        """Keep the vectors of the `accepted` ones of the clients `ids`; the others stay what they were."""
         if self.keeps:
-            self.seen[ids[accepted]] = 1
+            for place in np.flatnonzero(accepted):
+                self._write(int(ids[place]), [bank[name][place] for name in self.keeps])
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return what is kept on this node, from its first rank: the clients seen, and their vectors."""
-        if not self.keeps or self.node.rank != 0:
+        """Bring this rank's file to the disk; return the node's table of slots, from its first rank."""
+        if not self.keeps:
             return {}
-        ids = np.flatnonzero(self.seen)
-        return {"clients": ids, "kept": self.file[ids]}
+        self.files.sync()
+        ids = np.flatnonzero(self.at[:, 0]) if self.node.rank == 0 else np.empty(0, np.int64)
+        slots = np.column_stack([np.full(ids.size, self.files.start), self.at[ids] - [1, 0]])
+        return {"clients": ids, "slots": slots} if ids.size else {}
 
-    def restore(self, own: Mapping[str, list[np.ndarray]]) -> None:
-        """Take back what `arrays` gave on the ranks of an earlier run."""
-        if self.keeps and self.node.rank == 0:
-            for ids, kept in zip(own["clients"], own["kept"], strict=True):
-                self.file[ids], self.seen[ids] = kept, 1
-        self.node.barrier()
+    def settle(self, written: bool) -> None:
+        """Take note whether what `arrays` gave is a checkpoint now (collective)."""
+        if not self.keeps or not written:
+            return
+        self.pins = [*self.pins, self.at.copy()][-self.checkpoints :]
+        self.pinned = {slot for table in self.pins for slot in self._own(table).tolist()}
+        self.node.barrier()  # before anybody moves a client
+        if self.comm.rank == 0 and len(self.pins) == self.checkpoints:
+            self.files.keep_only(self.files.start)
 
+    def restore(self, own: Mapping[str, list[np.ndarray]], home: np.ndarray) -> None:
+        """Take back what `arrays` gave on the ranks of an earlier start (collective).
 
-def _path(node: Comm) -> str:
-    """Make a file on the node's first rank and tell its path to the others (collective)."""
-    name = np.zeros(4096, np.uint8)
-    if node.rank == 0:
-        handle, path = tempfile.mkstemp(prefix="hpcfl-clients-")
-        os.close(handle)
-        name[: len(path.encode())] = np.frombuffer(path.encode(), np.uint8)
-    return node.bcast(name, purpose="state").tobytes().rstrip(b"\0").decode()
+        Parameters
+        ----------
+        own : dict of lists
+        home : (clients,) bool
+            Whose vectors belong to this node.
+        """
+        if not self.keeps:
+            return
+        vectors = [np.empty(self.size, self.kind) for _ in self.keeps]
+        with self.comm.together("going on with the clients' state"):
+            for ids, slots in zip(own.get("clients", []), own.get("slots", []), strict=True):
+                mine = np.flatnonzero(home[ids])[self.node.rank :: self.node.size]
+                for client, (start, rank, slot) in zip(ids[mine].tolist(), slots[mine].tolist(), strict=True):
+                    self.files.read(start, rank, slot, vectors)
+                    self._write(client, vectors)
+
+    def _own(self, table: np.ndarray) -> np.ndarray:
+        """Return the slots of this rank's file that a table of slots needs."""
+        return np.asarray(table[table[:, 0] == self.comm.rank + 1, 1])
+
+    def _write(self, client: int, vectors: list[np.ndarray]) -> None:
+        holder, slot = self.at[client].tolist()
+        if holder != self.comm.rank + 1 or slot in self.pinned:
+            slot = self._slot()
+        self.files.write(slot, vectors)
+        self.at[client] = self.comm.rank + 1, slot
+
+    def _slot(self) -> int:
+        """Return a slot of this rank's file that neither a client nor a checkpoint needs."""
+        if not self.free:
+            needed = [self._own(table) for table in (self.at, *self.pins)]
+            self.free = np.setdiff1d(np.arange(self.used), np.concatenate(needed)).tolist()
+        if not self.free:
+            self.free, self.used = [self.used], self.used + 1
+        return self.free.pop()

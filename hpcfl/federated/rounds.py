@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,10 @@ class Rounds:
             for parts in (self.strategy.sends, self.strategy.asks)
         )
         self.groups, self.group = self._homes()
-        self.kept = Kept(self.strategy.keeps, people.counts.size, w.size, w.dtype, Comm(comm.node))
+        self.kept = Kept(
+            self.strategy.keeps, people.counts.size, w.size, w.dtype, comm,
+            Path(job.output) / "state", fed.state_memory, max(job.checkpoint.keep, 1),
+        )  # fmt: skip
         self.clients = Clients(job, objective, people, self.kept)
 
     @staticmethod
@@ -72,10 +76,12 @@ class Rounds:
         """Return the server's state, of which rank 0 holds the newest."""
         return {**self.server, "server optimizer": self.momentum}
 
-    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take the server's state from `arrays`."""
+    def restore(self, arrays: Mapping[str, np.ndarray], own: Mapping[str, list[np.ndarray]]) -> None:
+        """Take the server's state from `arrays`, and the clients' from `own` (collective)."""
         for name, array in self.arrays().items():
             array[:] = arrays[name]
+        mine = self.kept.node.allgather(self.groups[self.comm.rank, None], "state")
+        self.kept.restore(own, np.isin(self.group, mine))
 
     def _homes(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the group of each rank, and of each client that of the ranks that may run it (collective)."""

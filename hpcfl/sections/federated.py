@@ -32,6 +32,9 @@ class Federated:
     deadline: Deadline = field(default_factory=Deadline)
     clock: Any = part("clocks", "lognormal", "how long a client takes, in simulated seconds")
     weighting: Literal["", "rows", "one"] = key("", "weight of an update; the strategy's own unless set")
+    state_memory: int = key(
+        0, "bytes of what clients keep that a node may hold in memory, the rest is on disk; 0 leaves it to the system"
+    )
     exchange: Literal["reduce", "gather"] = key("reduce", "sum updates by Reduce, or gather them on rank 0")
     bound: float = key(64.0, "largest magnitude of a value in an update; a client past it is left out of the round")
 
@@ -44,6 +47,8 @@ class Federated:
             raise ValueError(f"fraction = {self.fraction}: a value from 0 to 1 is needed")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout = {self.dropout}: a value from 0 to below 1 is needed")
+        if self.state_memory < 0:
+            raise ValueError(f"state_memory = {self.state_memory}: 0 or more is needed")
         if self.local_steps < 0:
             raise ValueError(f"local_steps = {self.local_steps}: 0 or more is needed")
         if self.strategy is not None:  # None: a job of another mode

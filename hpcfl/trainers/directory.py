@@ -73,7 +73,8 @@ class Directory:
                 )
             for name in ("log.jsonl", "model.h5", "summary.json"):
                 (self.path / name).unlink(missing_ok=True)
-            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+            for name in ("checkpoints", "state"):
+                shutil.rmtree(self.path / name, ignore_errors=True)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             probe = self.path / f".probe.{os.getpid()}"

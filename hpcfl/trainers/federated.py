@@ -59,7 +59,7 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
             record["test"] = result if last else scalars(result)
         yield record
         if comm.max(keeper.asks(rounds=r + 1), "stop") or last:
-            keeper.keep({"round": r + 1}, rounds.arrays(), rounds.kept.arrays())
+            rounds.kept.settle(keeper.keep({"round": r + 1}, rounds.arrays(), rounds.kept.arrays()))
     if not spent and people.shards.test_total:  # resumed when all rounds were made
         record["test"] = evaluate(objective, rounds.w, people.shards.test, attrs, comm, ranked)
     summary = {
@@ -82,8 +82,7 @@ def resume(loaded: Loaded | None, rounds: Rounds) -> int:
     """Put the rounds where a checkpoint stood, and return how many were made."""
     if loaded is None:
         return 0
-    rounds.restore(loaded.shared)
-    rounds.kept.restore(loaded.own)
+    rounds.restore(loaded.shared, loaded.own)
     return loaded.position["round"]
 
 

@@ -92,8 +92,13 @@ class Keeper:
 
     def keep(
         self, position: Mapping[str, int], shared: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray] | None = None
-    ) -> None:
+    ) -> bool:
         """Write a checkpoint, then stop if any rank wants to (collective); arguments as `Checkpoints.save`.
+
+        Returns
+        -------
+        bool
+            Whether it was written.
 
         Raises
         ------
@@ -110,6 +115,7 @@ class Keeper:
         self.written += done
         if wish == STOP:
             self._end(position, done)
+        return done
 
     def _end(self, position: Mapping[str, int], done: bool) -> None:
         where = ", ".join(f"{name} {value}" for name, value in position.items())
