@@ -43,7 +43,13 @@ class Clients:
         return int(self.local.layout.mask(self.stays).sum())
 
     def meet(
-        self, ids: np.ndarray, steps: np.ndarray, shared: np.ndarray, rate: float, probe: tuple[str, ...]
+        self,
+        ids: np.ndarray,
+        steps: np.ndarray,
+        shared: np.ndarray,
+        rate: float,
+        probe: tuple[str, ...],
+        which: np.ndarray | None = None,
     ) -> tuple[Bank, Me]:
         """Return the vectors of the clients `ids`, and what they measure of `probe`.
 
@@ -53,16 +59,19 @@ class Clients:
             That each of them is to make.
         shared : (models + told, P)
             The server's models, then what its strategy tells.
+        which : (clients,) int64
+            The model of each client, if the schedule says so and not the strategy.
         """
         models = shared[: len(shared) - len(self.strategy.told)]
         told = {name: i for i, name in enumerate(self.strategy.told, len(models))}
         loss = self.local.losses(ids, models) if "loss" in probe else np.zeros((ids.size, len(models)))
         rows, path = self.people.counts[ids, None].astype(np.float64), np.zeros((ids.size, 1))
         me = Me(ids[:, None], rows, steps[:, None] * 1.0, path, loss, rate)
-        told |= {"w": 0} if len(models) == 1 else {}
+        one = len(models) == 1 and which is None
+        told |= {"w": 0} if one else {}
         bank = Bank(told, shared, ids.size, len(self.strategy.keeps), self.local.layout, self.stays)
-        if len(models) > 1:
-            bank["w"] = models[self.strategy.choose(me)]
+        if not one:
+            bank["w"] = models[self.strategy.choose(me) if which is None else which]
         self.kept.load(ids, bank)
         if "gradient" in probe:
             bank["gradient"] = self.local.gradients(ids, models[0])
@@ -79,10 +88,17 @@ class Clients:
         return out, np.column_stack([nothing, fine, self.strategy.choose(me)])
 
     def train(
-        self, r: int, ids: np.ndarray, steps: np.ndarray, shared: np.ndarray, rate: float, link: Uplink
+        self,
+        r: int,
+        ids: np.ndarray,
+        steps: np.ndarray,
+        shared: np.ndarray,
+        rate: float,
+        link: Uplink,
+        which: np.ndarray | None = None,
     ) -> tuple[Vectors, np.ndarray]:
         """Return the messages of round `r`, and loss sum, loss weight, accepted and model of each client."""
-        bank, me = self.meet(ids, steps, shared, rate, () if self.strategy.asks else self.strategy.probe)
+        bank, me = self.meet(ids, steps, shared, rate, () if self.strategy.asks else self.strategy.probe, which)
         runs = self.strategy.client(bank, me)
         streams = key(self.job.seed, "local", r) + STRIDE * (ids.astype(np.uint64) + np.uint64(1))
         stats = self.local.run(ids, streams, steps, runs, bank, rate)
@@ -92,4 +108,5 @@ class Clients:
         fine = fixed.within(list(out.values()), self.job.federated.bound) & np.isfinite(stats[:, 0])
         self.kept.store(ids, fine, bank)
         seen = np.column_stack([stats[:, :2], np.ones(ids.size)])
-        return out, np.column_stack([np.where(fine[:, None], seen, 0.0), self.strategy.choose(me)])
+        model = self.strategy.choose(me) if which is None else which
+        return out, np.column_stack([np.where(fine[:, None], seen, 0.0), model])

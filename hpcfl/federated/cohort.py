@@ -24,6 +24,8 @@ class Cohort(NamedTuple):
         Clients that were drawn too, but dropped out, came too late or were left behind.
     seconds : float
         Simulated length of the round.
+    ages : (m,) int64
+        How often the server has moved since each client was told its model; 0 but for asynchronous ones.
     """
 
     ids: np.ndarray
@@ -32,6 +34,7 @@ class Cohort(NamedTuple):
     places: list[np.ndarray]
     absent: np.ndarray
     seconds: float
+    ages: np.ndarray
 
 
 def deal(cohort: np.ndarray, cost: np.ndarray, group: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:

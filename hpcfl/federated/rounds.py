@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import numpy as np
 from hpcfl.comm.communicator import Comm
 from hpcfl.config import Job
 from hpcfl.federated import fixed
-from hpcfl.federated.attendance import attend
 from hpcfl.federated.bank import Bank
 from hpcfl.federated.clients import Clients
-from hpcfl.federated.cohort import Cohort, deal
+from hpcfl.federated.cohort import Cohort
+from hpcfl.federated.hierarchy import Hierarchy
 from hpcfl.federated.kept import Kept
 from hpcfl.federated.local import Local
 from hpcfl.federated.population import Population
+from hpcfl.federated.timetable import Timetable
 from hpcfl.federated.types import Run, Vectors
 from hpcfl.federated.uplink import STATS, Uplink
 from hpcfl.seeding import stream
@@ -41,12 +43,12 @@ class Rounds:
         w = objective.start(job.seed)
         self.server: Vectors = {"w": self.strategy.start(w, stream(job.seed, "models")), **self.strategy.init(w)}
         self.models = self.server["w"].size // w.size
-        self.pace = stream(job.seed, "pace").standard_normal(people.counts.size)
         self.momentum = np.zeros((fed.server.slots, self.server["w"].size))
         self.shared = np.empty((self.models + len(self.strategy.told), w.size), w.dtype)
-        gather = fed.exchange == "gather"
+        self.past: list[np.ndarray] = []  # the newest models, as far back as clients train on them
+        gather, models = fed.exchange == "gather", max(self.models, fed.hierarchy.groups)
         self.uplink, self.first = (
-            Uplink(parts, w.size, fed.aggregator, fed.weighting, fed.bound, gather, self.models)
+            Uplink(parts, w.size, fed.aggregator, fed.weighting, fed.bound, gather, models)
             for parts in (self.strategy.sends, self.strategy.asks)
         )
         self.groups, self.group = self._homes()
@@ -55,6 +57,8 @@ class Rounds:
             Path(job.output) / "state", fed.state_memory, max(job.checkpoint.keep, 1),
         )  # fmt: skip
         self.clients = Clients(job, objective, people, self.kept)
+        self.timetable = Timetable(job, people.counts, self.clients.local.batch, self.group, self.groups)
+        self.hierarchy = Hierarchy(job, people.counts.size, self.uplink, comm)
 
     @staticmethod
     def warm(job: Job, objective: Any, people: Population) -> None:
@@ -74,11 +78,14 @@ class Rounds:
 
     def arrays(self) -> Vectors:
         """Return the server's state, of which rank 0 holds the newest."""
-        return {**self.server, "server optimizer": self.momentum}
+        past = np.reshape(self.past[:-1], (-1, self.w.size)).astype(self.w.dtype)
+        return {**self.server, "server optimizer": self.momentum, **({"past": past} if len(past) else {})}
 
-    def restore(self, arrays: Mapping[str, np.ndarray], own: Mapping[str, list[np.ndarray]]) -> None:
-        """Take the server's state from `arrays`, and the clients' from `own` (collective)."""
-        for name, array in self.arrays().items():
+    def restore(self, r: int, arrays: Mapping[str, np.ndarray], own: Mapping[str, list[np.ndarray]]) -> None:
+        """Take the server's state from `arrays`, and the clients' from `own`, after `r` rounds (collective)."""
+        self.timetable.skip(r)
+        self.past = list(arrays.get("past", []))
+        for name, array in (*self.server.items(), ("server optimizer", self.momentum)):
             array[:] = arrays[name]
         mine = self.kept.node.allgather(self.groups[self.comm.rank, None], "state")
         self.kept.restore(own, np.isin(self.group, mine))
@@ -100,55 +107,51 @@ class Rounds:
         for i, name in enumerate(self.strategy.told, self.models):
             self.shared[i] = self.server[name]
         self.comm.bcast(self.shared, purpose="model")
-
-    def steps(self, rows: np.ndarray) -> np.ndarray:
-        """Return the local steps of clients with so many rows, int64."""
-        fed = self.job.federated
-        if fed.local_steps:
-            return np.full(rows.size, fed.local_steps, np.int64)
-        return np.asarray(fed.local_epochs * -(-rows.astype(np.int64) // self.clients.local.batch))
-
-    def draw(self, r: int) -> Cohort:
-        """Return the cohort of round `r`, the same on every rank."""
-        fed, counts, seed = self.job.federated, self.people.counts, self.job.seed
-        alive = np.flatnonzero(counts)
-        size = max(round(fed.fraction * alive.size) if fed.fraction else fed.clients_per_round, 1)
-        more = min(round(size * fed.deadline.over_selection), alive.size)
-        drawn = alive[fed.sampler.draw(counts[alive], more, r, stream(seed, "cohort", r))]
-        epochs = 0 if fed.local_steps else fed.local_epochs
-        wanted = size if more > size else drawn.size
-        rng, full = stream(seed, "attendance", r), self.steps(counts[drawn])
-        there, steps, seconds = attend(fed, rng, full, epochs, self.pace[drawn], wanted)
-        ids, steps = drawn[there], steps[there]
-        places = deal(ids, steps * 1.0, self.group[ids], self.groups)
-        return Cohort(ids, counts[ids].astype(np.float64), steps, places, drawn[~there], seconds)
-
-    def trained(self, cohort: Cohort) -> int:
-        """Return the rows that a round's clients train on, each pass counted."""
-        rows, batch = cohort.rows, self.clients.local.batch
-        passes, rest = np.divmod(cohort.steps, np.ceil(rows / batch).astype(np.int64))
-        return int((passes * rows + np.minimum(rest * batch, rows)).sum())
+        if self.timetable.arrivals:
+            self.past = [*self.past, self.w.copy()][-self.timetable.reach :]
 
     def round(self, r: int) -> dict[str, Any]:
         """Make round `r`, counted from 0, and return its record (collective)."""
-        cohort, rate = self.draw(r), self.rate(r)
-        mine = cohort.places[self.comm.rank]
-        work = cohort.ids[mine], cohort.steps[mine], self.shared, rate
+        cohort, rate = self.timetable.draw(r), self.rate(r)
         if self.strategy.asks:
-            self._ask(cohort, work)
-        with self.comm.together("training clients"):
-            out, stats = self.clients.train(r, *work, self.uplink)
-        got, stats = self.uplink.send(out, stats, cohort, self.comm)
-        with self.comm.together("combining updates"):
-            if got:
-                self._combine(got, stats, r, rate)
+            self._ask(cohort, rate)
+        if self.hierarchy.groups:
+            way, stats = self.hierarchy.meet(r, self.w, cohort, rate, partial(self._exchange, cohort, rate))
+        elif self.timetable.arrivals:
+            way, stats = self._way(r, rate, *self._exchange(cohort, rate, r, np.stack(self.past), -1 - cohort.ages))
+        else:
+            way, stats = self._way(r, rate, *self._exchange(cohort, rate, r, self.shared))
+        with self.comm.together("moving the model"):
+            if way is not None:
+                self._move(way, r)
         self.tell()
         return self._record(cohort, stats, r)
 
-    def _ask(self, cohort: Cohort, work: tuple[np.ndarray, np.ndarray, np.ndarray, float]) -> None:
+    def _exchange(
+        self, cohort: Cohort, rate: float, r: int, models: np.ndarray, which: np.ndarray | None = None
+    ) -> tuple[Vectors, np.ndarray]:
+        """Let the cohort train, each client on its strategy's model or number `which` of `models` (collective)."""
+        mine = cohort.places[self.comm.rank]
+        which = None if which is None else which[mine]
+        with self.comm.together("training clients"):
+            out, stats = self.clients.train(r, cohort.ids[mine], cohort.steps[mine], models, rate, self.uplink, which)
+            if self.timetable.arrivals:
+                self._discount(out, stats, cohort.ages[mine])
+        return self.uplink.send(out, stats, cohort, self.comm)
+
+    def _discount(self, out: Vectors, stats: np.ndarray, ages: np.ndarray) -> None:
+        """Make old updates count less; they all are for the one model that the server has."""
+        share = (1.0 + ages[:, None]) ** -self.job.federated.asynchronous.exponent
+        for part in self.strategy.sends:
+            if part.size == "w":
+                out[part.name] *= share.astype(self.w.dtype)
+        stats[:, 3] = 0
+
+    def _ask(self, cohort: Cohort, rate: float) -> None:
         """Make the exchange that comes before training (collective)."""
+        mine = cohort.places[self.comm.rank]
         with self.comm.together("asking clients"):
-            out, stats = self.clients.answer(*work, self.first)
+            out, stats = self.clients.answer(cohort.ids[mine], cohort.steps[mine], self.shared, rate, self.first)
         got, _ = self.first.send(out, stats, cohort, self.comm)
         if got:
             self.strategy.hear(self.server, got)
@@ -159,10 +162,14 @@ class Rounds:
         optimizer = self.job.optimizer
         return float(optimizer.rule.learning_rate * optimizer.schedule.factor(r, self.job.train.rounds))
 
-    def _combine(self, got: Vectors, stats: np.ndarray, r: int, rate: float) -> None:
-        """Move the server's vectors (rank 0)."""
-        share = float(stats[:, 2].sum()) / max(int(np.count_nonzero(self.people.counts)), 1)
-        direction = self.strategy.combine(self.server, got, share, rate)
+    def _way(self, r: int, rate: float, got: Vectors, stats: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+        """Return where the strategy wants to go (rank 0), None if nobody is left (collective)."""
+        with self.comm.together("combining updates"):
+            share = float(stats[:, 2].sum()) / max(int(np.count_nonzero(self.people.counts)), 1)
+            return (self.strategy.combine(self.server, got, share, rate) if got else None), stats
+
+    def _move(self, direction: np.ndarray, r: int) -> None:
+        """Move the model (rank 0)."""
         rule, w = self.job.federated.server, self.server["w"].astype(np.float64).reshape(-1)
         rule.step(w, -np.asarray(direction, np.float64).reshape(-1), self.momentum, rule.learning_rate, r + 1)
         self.server["w"][:] = w.reshape(self.server["w"].shape)
@@ -174,14 +181,17 @@ class Rounds:
         fine = stats[:, 2] > 0
         sent, asked = (link.message_bytes(self.w.itemsize) for link in (self.uplink, self.first))
         spared = self.clients.spared * self.w.itemsize
+        drawn = cohort.ids.size + cohort.absent.size
+        laps, own = self.timetable.laps, self.hierarchy.bytes(cohort, self.w.nbytes)
         return {
             "round": r + 1,
             "train_loss": float(stats[:, 0].sum()) / float(stats[:, 1].sum()) if fine.any() else None,
             "cohort": cohort.ids.tolist(),
             "absent": cohort.absent.tolist(),
             "rejected": cohort.ids[~fine].tolist(),
-            "rows": self.trained(cohort),
+            **({"ages": cohort.ages.tolist()} if self.timetable.arrivals else {}),
+            "rows": self.timetable.trained(cohort),
             "simulated_seconds": cohort.seconds,
-            "uplink_bytes": (sent + asked - spared) * cohort.ids.size,
-            "downlink_bytes": (self.shared.nbytes + asked - spared) * (cohort.ids.size + cohort.absent.size),
+            "uplink_bytes": (sent + asked - spared) * cohort.ids.size * laps + own,
+            "downlink_bytes": (self.shared.nbytes + asked - spared) * drawn * laps + own,
         }

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from hpcfl.schema import key, part, positive
 from hpcfl.sections.fits import together
-from hpcfl.sections.timing import Deadline, Stragglers
+from hpcfl.sections.timing import Asynchronous, Deadline, Hierarchy, Stragglers
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Federated:
     dropout: float = key(0.0, "probability that a drawn client never answers")
     stragglers: Stragglers = field(default_factory=Stragglers)
     deadline: Deadline = field(default_factory=Deadline)
+    asynchronous: Asynchronous = field(default_factory=Asynchronous)
+    hierarchy: Hierarchy = field(default_factory=Hierarchy)
     clock: Any = part("clocks", "lognormal", "how long a client takes, in simulated seconds")
     weighting: Literal["", "rows", "one"] = key("", "weight of an update; the strategy's own unless set")
     state_memory: int = key(

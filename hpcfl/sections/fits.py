@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from hpcfl import schema
 
 
 def together(fed: Any) -> None:
     """Raise ValueError if parts of a federation do not go together (the one rule of what fits)."""
     rule, name = fed.aggregator, schema.name_of(fed.aggregator)
+    _timing(fed)
     if not rule.stack:
         return
     for sent in fed.strategy.sends:
@@ -22,4 +25,38 @@ def together(fed: Any) -> None:
         raise ValueError(
             f"aggregator = '{name}': {rule.needs()} or more clients a round are needed, "
             f"clients_per_round is {fed.clients_per_round}"
+        )
+
+
+def _timing(fed: Any) -> None:
+    """Raise ValueError for a schedule of the rounds that does not go with the rest."""
+    free, groups = fed.asynchronous.concurrency > 0, fed.hierarchy.groups > 0
+    if free and groups:
+        raise ValueError("asynchronous.concurrency and hierarchy.groups: a server does one or the other; set one to 0")
+    if free or groups:
+        _many_models(fed, "asynchronous.concurrency" if free else "hierarchy.groups")
+    if groups and fed.aggregator.stack:
+        raise ValueError(f"hierarchy.groups: aggregator '{schema.name_of(fed.aggregator)}' is not a mean; use 'mean'")
+    if free and schema.name_of(fed.sampler) not in ("uniform", "weighted"):
+        raise ValueError(
+            f"asynchronous.concurrency: sampler '{schema.name_of(fed.sampler)}' draws whole rounds, "
+            "clients are drawn one by one; use 'uniform' or 'weighted'"
+        )
+    waits = fed.stragglers.fraction > 0 or fed.deadline.over_selection > 1 or fed.deadline.seconds > 0
+    if free and (waits or fed.fraction):
+        raise ValueError(
+            "asynchronous.concurrency: there is no round with stragglers, a deadline or a fraction of the clients; "
+            "leave them out, and set clients_per_round to the updates that the server waits for"
+        )
+
+
+def _many_models(fed: Any, key: str) -> None:
+    """Raise ValueError unless clients of one average may start from different models."""
+    strategy, name = fed.strategy, schema.name_of(fed.strategy)
+    held = list(strategy.init(np.zeros(1)))
+    why = f"keeps '{held[0]}' on the server" if held else "measures at one model" if strategy.probe else ""
+    if why:
+        raise ValueError(
+            f"{key}: strategy '{name}' {why}, but clients start from different models; "
+            "use one such as 'fedavg', 'fedprox' or 'fednova'"
         )

@@ -82,8 +82,9 @@ def resume(loaded: Loaded | None, rounds: Rounds) -> int:
     """Put the rounds where a checkpoint stood, and return how many were made."""
     if loaded is None:
         return 0
-    rounds.restore(loaded.shared, loaded.own)
-    return loaded.position["round"]
+    done = loaded.position["round"]
+    rounds.restore(done, loaded.shared, loaded.own)
+    return done
 
 
 def check(job: Job, people: population.Population) -> None:
@@ -94,6 +95,12 @@ def check(job: Job, people: population.Population) -> None:
         raise UsageError(
             f"federated.deadline.over_selection = {fed.deadline.over_selection}: {round(most)} clients would be drawn, "
             f"only {clients} have rows; lower it or clients_per_round"
+        )
+    busy = fed.asynchronous.concurrency + fed.clients_per_round - 1
+    if fed.asynchronous.concurrency and busy > clients:
+        raise UsageError(
+            f"federated.asynchronous.concurrency = {fed.asynchronous.concurrency}: with clients_per_round = "
+            f"{fed.clients_per_round} up to {busy} clients train or wait, only {clients} have rows; lower either"
         )
     if not fed.fraction and fed.clients_per_round > clients:
         raise UsageError(
