@@ -74,6 +74,8 @@ def _straggle(
     epoch, or of a number of steps, it does 1 to K - 1 of the K steps.
     """
     slow = np.zeros(steps.size, bool)
+    if not fraction:
+        return slow, steps
     slow[rng.choice(steps.size, round(fraction * steps.size), replace=False)] = True
     share = rng.random(steps.size)
     unit = steps // epochs if epochs > 1 else np.ones_like(steps)
