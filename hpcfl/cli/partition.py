@@ -51,7 +51,9 @@ def write(job: Job, out: Path) -> list[str]:
     from hpcfl.federated import population
 
     _refuse(job, out)
-    exact = replace(job, model=replace(job.model, dtype="float64"))  # targets as they are stored
+    # All rows, targets as they are stored; what silos keep back follows when they are read.
+    whole = replace(job.federated, client_test=0.0, client_validation=0.0, held_out_clients=0)
+    exact = replace(job, model=replace(job.model, dtype="float64"), federated=whole)
     people = population.simulated(exact, alone())
     attrs = silos.attributes(people.shards)
     out.mkdir(parents=True, exist_ok=True)

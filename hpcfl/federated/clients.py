@@ -65,7 +65,7 @@ class Clients:
         models = shared[: len(shared) - len(self.strategy.told)]
         told = {name: i for i, name in enumerate(self.strategy.told, len(models))}
         loss = self.local.losses(ids, models) if "loss" in probe else np.zeros((ids.size, len(models)))
-        rows, path = self.people.counts[ids, None].astype(np.float64), np.zeros((ids.size, 1))
+        rows, path = self.people.sizes[ids, None].astype(np.float64), np.zeros((ids.size, 1))
         me = Me(ids[:, None], rows, steps[:, None] * 1.0, path, loss, rate)
         one = len(models) == 1 and which is None
         told |= {"w": 0} if one else {}

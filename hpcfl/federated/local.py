@@ -34,7 +34,7 @@ class Local:
         fed, self.rule = job.federated, job.optimizer.rule
         self.layout: Layout = objective.layout
         self.objective, self.people, self.clip = objective, people, job.optimizer.clip_norm
-        most = max(int(people.counts.max(initial=1)), 1)
+        most = max(int(people.sizes.max(initial=1)), 1)
         self.batch = most if fed.batch_size == "full" else min(int(fed.batch_size), most)
         self.chunk = max(self.batch, min(PROBE, most))
         self.scratch = self._scratch(most)

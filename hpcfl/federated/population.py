@@ -13,13 +13,15 @@ import numpy as np
 from hpcfl import machine
 from hpcfl.comm.communicator import Comm, alone
 from hpcfl.config import Job
-from hpcfl.data import shard
+from hpcfl.data import pick, shard
 from hpcfl.data.common import load_once, size_of
 from hpcfl.data.csr import CSR
-from hpcfl.data.plan import Plan
+from hpcfl.data.plan import Plan, even
 from hpcfl.data.shard import Shard, Shards
 from hpcfl.data.table import open_table
 from hpcfl.errors import DataError, UsageError
+from hpcfl.federated import held
+from hpcfl.federated.held import Parts
 from hpcfl.seeding import stream
 
 
@@ -30,13 +32,14 @@ class Population:
     Attributes
     ----------
     shards : Shards
-        Rows of this rank; the plan's cuts describe all ranks of a silo run.
+        Rows of this rank; the plan tells of the rows that the model is trained on, the first
+        ones of ``shards.train``.
     counts : (clients,) int64
-        Training rows of every client, known to all ranks.
-    rows : (m,) int32
-        Rows of ``shards.train``, client after client.
-    starts : (clients + 1,) int64
-        Where each client's rows start in `rows`; a client of another rank has none.
+        Training rows of every client, known to all ranks; 0 for one that is held out.
+    sizes : (clients,) int64
+        The same, with the rows on which clients that are held out may tune a model.
+    own : Parts
+        The rows of ``shards.train`` by client and by what they are for.
     owner : (clients,) int64
         The rank that alone may run a client; -1 if any may.
     comm : Comm
@@ -48,11 +51,21 @@ class Population:
 
     shards: Shards
     counts: np.ndarray
-    rows: np.ndarray
-    starts: np.ndarray
+    sizes: np.ndarray
+    own: Parts
     owner: np.ndarray
     comm: Comm
     files: tuple[str, ...]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Row numbers of ``shards.train`` that clients train on, client after client, (m,) int32."""
+        return self.own.train.rows
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where each client's start in `rows`, (clients + 1,) int64; a client of another rank has none."""
+        return self.own.train.starts
 
 
 def load(job: Job, comm: Comm) -> Population:
@@ -84,12 +97,15 @@ def simulated(job: Job, comm: Comm) -> Population:
     with comm.together("dealing rows to clients"):
         if node.rank == 0 and hasattr(rule, "disturb"):
             _named(rule.disturb, shards.train.x, client, clients, stream(job.seed, "disturb"))
-    order = np.argsort(client, kind="stable")
-    counts = np.bincount(client[client >= 0], minlength=clients).astype(np.int64)
-    rows = order[(client < 0).sum() :].astype(np.int32)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    shards = replace(shards, test=_slice(shards.test, int(np.searchsorted(nodes, first[0])), nodes.size))
-    return Population(shards, counts, rows, starts, np.full(clients, -1), solo, shards.table.files)
+        out = held.held_out(job, clients)
+        own = held.part(job, shards.train, client, out)
+        if node.rank == 0 and own.first < client.size and not isinstance(shards.train.x, CSR):
+            pick.reorder(shards.train, own.order)
+    node.barrier()
+    sizes = np.diff(own.train.starts)
+    test = _slice(shards.test, int(np.searchsorted(nodes, first[0])), nodes.size)
+    shards = replace(shards, test=test, total=own.first, plan=even(own.first, 1))
+    return Population(shards, np.where(out, 0, sizes), sizes, own, np.full(clients, -1), solo, shards.table.files)
 
 
 def owners(job: Job, shards: Shards) -> np.ndarray:
@@ -134,8 +150,6 @@ def silos(job: Job, pattern: str, comm: Comm) -> Population:
         own_test = "none" if test_file else job.data.test
         data = [replace(job.data, train=p, test=own_test) for p in paths[cuts[comm.rank] : cuts[comm.rank + 1]]]
         read = [shard.load(d, job.seed, job.model.dtype, solo) for d in data]
-    own = np.array([s.total for s in read], np.int64)
-    counts = comm.allgatherv(own, "counts")
     heads = np.array([[s.table.features, s.classes] for s in read], np.int64)
     classes = int(comm.max(float(heads[:, 1].max())))
     with comm.together("comparing the silos"):
@@ -144,17 +158,23 @@ def silos(job: Job, pattern: str, comm: Comm) -> Population:
     width = comm.allgather(heads[:1, 0].copy(), "counts")[:, 0]
     if (width != width[0]).any():
         raise DataError(f"{pattern}: {width.min()} and {width.max()} features; silos of a job are alike")
+    owner = np.searchsorted(cuts, np.arange(len(paths)), "right") - 1
+    mine = np.flatnonzero(owner == comm.rank)
+    with comm.together("parting the silos' rows"):
+        out, train = held.held_out(job, len(paths)), pick.join([s.train for s in read])
+        own = held.part(job, train, np.repeat(mine, [s.train.rows for s in read]), out)
+        if own.first < train.rows and not isinstance(train.x, CSR):
+            pick.reorder(train, own.order)
+    sizes = comm.allgatherv(np.diff(own.train.starts)[mine], "counts")
+    counts = np.where(out, 0, sizes)
     bounds = np.concatenate([[0], np.cumsum(counts)])
     plan = Plan(bounds[cuts], bounds, np.empty(0, np.int64))
-    test = _join([s.test for s in read])
+    test = pick.join([s.test for s in read])
     if test_file:
         test = shard.load(replace(job.data, train=test_file, test="none"), job.seed, job.model.dtype, comm).train
     tested = int(comm.sum(np.array([test.rows], np.int64), "counts")[0])
-    train = _join([s.train for s in read])
     shards = Shards(train, test, int(counts.sum()), tested, classes, plan, read[0].table)
-    owner = np.searchsorted(cuts, np.arange(len(paths)), "right") - 1
-    starts = np.concatenate([[0], np.cumsum(np.where(owner == comm.rank, counts, 0))])
-    return Population(shards, counts, np.arange(train.rows, dtype=np.int32), starts, owner, comm, ())
+    return Population(shards, counts, sizes, own, owner, comm, ())
 
 
 def _test_file(job: Job) -> str:
@@ -183,22 +203,4 @@ def runs(sizes: np.ndarray, ranks: int) -> np.ndarray:
 
 def _slice(rows: Shard, rank: int, size: int) -> Shard:
     a, b = (rows.rows * r // size for r in (rank, rank + 1))
-    x: Any = rows.x
-    if isinstance(x, CSR):
-        lo, hi = x.indptr[a], x.indptr[b]
-        x = CSR(x.data[lo:hi], x.indices[lo:hi], x.indptr[a : b + 1] - lo)
-    else:
-        x = x[a:b]
-    return Shard(x, rows.y[a:b], rows.ids[a:b])
-
-
-def _join(parts: list[Shard]) -> Shard:
-    y, ids = (np.concatenate([getattr(p, name) for p in parts]) for name in ("y", "ids"))
-    if not isinstance(parts[0].x, CSR):
-        return Shard(np.concatenate([p.x for p in parts]), y, ids)
-    ends = np.cumsum([0] + [int(p.x.indptr[-1]) for p in parts])
-    indptr = [np.zeros(1, np.int64)] + [p.x.indptr[1:] + e for p, e in zip(parts, ends, strict=False)]
-    x = CSR(
-        np.concatenate([p.x.data for p in parts]), np.concatenate([p.x.indices for p in parts]), np.concatenate(indptr)
-    )
-    return Shard(x, y, ids)
+    return pick.take(rows, np.arange(a, b))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hpcfl.schema import key, part, positive
+from hpcfl.schema import key, not_negative, part, positive
 from hpcfl.sections.fits import together
 from hpcfl.sections.timing import Asynchronous, Deadline, Hierarchy, Stragglers
 
@@ -21,6 +21,9 @@ class Federated:
     local_epochs: int = key(1, "passes over a client's rows in a round")
     local_steps: int = key(0, "steps of a client in a round; 0 uses local_epochs")
     batch_size: int | Literal["full"] = key(10, "rows of a client's step")
+    client_test: float = key(0.0, "share of each client's rows that is kept for its own evaluation")
+    client_validation: float = key(0.0, "share of each client's rows that is kept for validation")
+    held_out_clients: int = key(0, "clients that are never trained on, to be evaluated on")
     strategy: Any = part("strategies", "fedavg", "what clients do and what the server does with it")
     aggregator: Any = part("aggregators", "mean", "how updates become one")
     server: Any = part(
@@ -49,9 +52,12 @@ class Federated:
             raise ValueError(f"fraction = {self.fraction}: a value from 0 to 1 is needed")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout = {self.dropout}: a value from 0 to below 1 is needed")
-        if self.state_memory < 0:
-            raise ValueError(f"state_memory = {self.state_memory}: 0 or more is needed")
-        if self.local_steps < 0:
-            raise ValueError(f"local_steps = {self.local_steps}: 0 or more is needed")
+        for name in ("state_memory", "local_steps", "client_test", "client_validation", "held_out_clients"):
+            not_negative(self, name)
+        if self.client_test + self.client_validation >= 1:
+            raise ValueError(
+                f"client_test = {self.client_test}, client_validation = {self.client_validation}: "
+                "a sum below 1 is needed, so that rows are left to train on"
+            )
         if self.strategy is not None:  # None: a job of another mode
             together(self)
