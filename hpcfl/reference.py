@@ -43,7 +43,7 @@ def _section(cls: type[Any], section: str, out: list[Row], folders: dict[str, st
             key = f"{section}.name" if f.metadata["inline"] else f"{section}.{f.name}"
             folders.setdefault(folder, key)
             known = ", ".join(registry.names(folder))
-            out.append((f"`{key}`", "a part", f"`{f.metadata['default']}`", f"{f.metadata['doc']}: {known}"))
+            out.append((f"`{key}`", "a part", f"`{f.metadata['default'] or 'none'}`", f"{f.metadata['doc']}: {known}"))
         elif f.default_factory is not dataclasses.MISSING:
             _section(typing.get_type_hints(cls)[f.name], f"{section}.{f.name}", out, folders)
         else:

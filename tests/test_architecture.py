@@ -16,7 +16,7 @@ LAYERS = [
     {"comm"},
     {"data"},
     {"models", "optimizers", "schedules", "strategies", "aggregators", "partitions", "samplers", "clocks"}
-    | {"preprocess", "metrics"},
+    | {"attacks", "compressors", "preprocess", "metrics"},
     {"federated", "forest", "factorization", "callbacks", "report"},
     {"inference", "trainers", "reference"},
     {"cli"},

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from hpcfl.aggregators import Squares, average
 from hpcfl.schema import key
 
 
@@ -14,7 +15,7 @@ from hpcfl.schema import key
 class GeometricMedian:
     """Smoothed Weiszfeld iterations to convergence; holds while the bad ones weigh less than half."""
 
-    smoothing: float = key(1e-06, "least distance, relative to the largest value")
+    smoothing: float = key(1e-06, "least distance, relative to that of the farthest update")
     iterations: int = key(1000, "most iterations")
 
     stack: ClassVar[bool] = True
@@ -25,17 +26,17 @@ class GeometricMedian:
 
     def needs(self) -> int:
         """Return how many updates it takes for the rule to hold."""
-        return 1
+        return 3
 
-    def combine(self, v: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Return one vector (P,) for the updates `v` (m, P) float64 of weights (m,)."""
-        center = weights @ v / weights.sum()
-        scale = np.abs(v).max() or 1.0
+    def combine(self, v: np.ndarray, weights: np.ndarray, last: np.ndarray, squares: Squares) -> np.ndarray:
+        """Return one vector (p,) for the updates `v` (m, p) float64 of weights (m,)."""
+        center, scale = average(v, weights), 0.0
         for _ in range(self.iterations):
-            distance = np.sqrt(np.square(v - center).sum(axis=1))
-            share = weights / np.maximum(distance, self.smoothing * scale)
-            moved = share @ v / share.sum()
-            if np.abs(moved - center).max() <= 1e-10 * scale:
-                return np.asarray(moved)
+            distance = np.sqrt(squares(v - center))
+            scale = scale or distance.max() or 1.0
+            moved = average(v, weights / np.maximum(distance, self.smoothing * scale))
+            way = np.sqrt(squares((moved - center)[None]))[0]
             center = moved
-        return np.asarray(center)
+            if way <= 1e-10 * scale:
+                break
+        return center

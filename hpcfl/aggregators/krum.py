@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hpcfl.aggregators import _distances
+from hpcfl.aggregators import Squares, _distances
 from hpcfl.schema import key
 
 
@@ -27,6 +27,6 @@ class Krum:
         """Return how many updates it takes for the rule to hold."""
         return 2 * self.byzantine + 3
 
-    def combine(self, v: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Return one vector (P,) for the updates `v` (m, P) float64 of weights (m,)."""
-        return np.asarray(v[np.argmin(_distances.scores(v, self.byzantine))])
+    def combine(self, v: np.ndarray, weights: np.ndarray, last: np.ndarray, squares: Squares) -> np.ndarray:
+        """Return one vector (p,) for the updates `v` (m, p) float64 of weights (m,)."""
+        return np.asarray(v[_distances.ranked(_distances.between(v, squares), self.byzantine)[0]])

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from hpcfl.aggregators import Squares
+
 
 @dataclass(frozen=True)
 class Median:
@@ -16,8 +18,8 @@ class Median:
 
     def needs(self) -> int:
         """Return how many updates it takes for the rule to hold."""
-        return 1
+        return 3
 
-    def combine(self, v: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Return one vector (P,) for the updates `v` (m, P) float64 of weights (m,)."""
+    def combine(self, v: np.ndarray, weights: np.ndarray, last: np.ndarray, squares: Squares) -> np.ndarray:
+        """Return one vector (p,) for the updates `v` (m, p) float64 of weights (m,)."""
         return np.asarray(np.median(v, axis=0))

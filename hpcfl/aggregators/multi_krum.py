@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hpcfl.aggregators import _distances
+from hpcfl.aggregators import Squares, _distances, average
 from hpcfl.schema import key
 
 
@@ -27,7 +27,8 @@ class MultiKrum:
         """Return how many updates it takes for the rule to hold."""
         return 2 * self.byzantine + 3
 
-    def combine(self, v: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Return one vector (P,) for the updates `v` (m, P) float64 of weights (m,)."""
-        best = np.argsort(_distances.scores(v, self.byzantine), kind="stable")
-        return np.asarray(v[np.sort(best[: len(v) - self.byzantine])].mean(axis=0))
+    def combine(self, v: np.ndarray, weights: np.ndarray, last: np.ndarray, squares: Squares) -> np.ndarray:
+        """Return one vector (p,) for the updates `v` (m, p) float64 of weights (m,)."""
+        best = _distances.ranked(_distances.between(v, squares), self.byzantine)
+        kept = np.sort(best[: len(v) - self.byzantine])
+        return average(v[kept], np.ones(kept.size))

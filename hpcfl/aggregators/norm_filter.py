@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from hpcfl.aggregators import Squares, average
 from hpcfl.schema import key
 
 
@@ -24,10 +25,9 @@ class NormFilter:
 
     def needs(self) -> int:
         """Return how many updates it takes for the rule to hold."""
-        return 1
+        return 3
 
-    def combine(self, v: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Return one vector (P,) for the updates `v` (m, P) float64 of weights (m,)."""
-        length = np.sqrt(np.square(v).sum(axis=1))
-        kept = weights * (length <= self.factor * np.median(length))
-        return np.asarray(kept @ v / kept.sum())
+    def combine(self, v: np.ndarray, weights: np.ndarray, last: np.ndarray, squares: Squares) -> np.ndarray:
+        """Return one vector (p,) for the updates `v` (m, p) float64 of weights (m,)."""
+        length = np.sqrt(squares(v))
+        return average(v, weights * (length <= self.factor * np.median(length)))

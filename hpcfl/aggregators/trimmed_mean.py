@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from hpcfl.aggregators import Squares, average
 from hpcfl.schema import key
 
 
@@ -26,7 +27,7 @@ class TrimmedMean:
         """Return how many updates it takes for the rule to hold."""
         return 2 * self.byzantine + 1
 
-    def combine(self, v: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Return one vector (P,) for the updates `v` (m, P) float64 of weights (m,)."""
-        f = self.byzantine
-        return np.asarray(np.sort(v, axis=0)[f : len(v) - f].mean(axis=0))
+    def combine(self, v: np.ndarray, weights: np.ndarray, last: np.ndarray, squares: Squares) -> np.ndarray:
+        """Return one vector (p,) for the updates `v` (m, p) float64 of weights (m,)."""
+        kept = np.sort(v, axis=0)[self.byzantine : len(v) - self.byzantine]
+        return average(kept, np.ones(len(kept)))

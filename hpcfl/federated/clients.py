@@ -69,7 +69,7 @@ class Clients:
         me = Me(ids[:, None], rows, steps[:, None] * 1.0, path, loss, rate)
         one = len(models) == 1 and which is None
         told |= {"w": 0} if one else {}
-        bank = Bank(told, shared, ids.size, len(self.strategy.keeps), self.local.layout, self.stays)
+        bank = Bank(told, shared, ids.size, len(self.kept.keeps), self.local.layout, self.stays)
         if not one:
             bank["w"] = models[self.strategy.choose(me) if which is None else which]
         self.kept.load(ids, bank)
@@ -96,17 +96,20 @@ class Clients:
         rate: float,
         link: Uplink,
         which: np.ndarray | None = None,
-    ) -> tuple[Vectors, np.ndarray]:
-        """Return the messages of round `r`, and loss sum, loss weight, accepted and model of each client."""
+    ) -> tuple[Bank, Vectors, np.ndarray]:
+        """Return the vectors and messages of round `r`, and loss sum, loss weight, 1 and model of each client."""
         bank, me = self.meet(ids, steps, shared, rate, () if self.strategy.asks else self.strategy.probe, which)
         runs = self.strategy.client(bank, me)
         streams = key(self.job.seed, "local", r) + STRIDE * (ids.astype(np.uint64) + np.uint64(1))
         stats = self.local.run(ids, streams, steps, runs, bank, rate)
         out = link.empty(ids.size, shared.dtype)
-        with np.errstate(all="ignore"):  # a client that diverged is left out below, by name
+        with np.errstate(all="ignore"):  # a client that diverged is left out later, by name
             self.strategy.message(bank, me._replace(path=stats[:, 2:]), out)
-        fine = fixed.within(list(out.values()), self.job.federated.bound) & np.isfinite(stats[:, 0])
-        self.kept.store(ids, fine, bank)
-        seen = np.column_stack([stats[:, :2], np.ones(ids.size)])
         model = self.strategy.choose(me) if which is None else which
-        return out, np.column_stack([np.where(fine[:, None], seen, 0.0), model])
+        return bank, out, np.column_stack([stats[:, :2], np.ones(ids.size), model])
+
+    def keep(self, ids: np.ndarray, fine: np.ndarray, bank: Bank, stats: np.ndarray) -> np.ndarray:
+        """Keep the vectors of those whose message and loss are `fine`; return the stats, the others' as zeros."""
+        fine = fine & np.isfinite(stats[:, 0])
+        self.kept.store(ids, fine, bank)
+        return np.column_stack([np.where(fine[:, None], stats[:, :3], 0.0), stats[:, 3]])

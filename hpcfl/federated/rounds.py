@@ -18,10 +18,11 @@ from hpcfl.federated.cohort import Cohort
 from hpcfl.federated.hierarchy import Hierarchy
 from hpcfl.federated.kept import Kept
 from hpcfl.federated.local import Local
+from hpcfl.federated.outbound import Outbound, message_bytes
 from hpcfl.federated.population import Population
 from hpcfl.federated.timetable import Timetable
 from hpcfl.federated.types import Run, Vectors
-from hpcfl.federated.uplink import STATS, Uplink
+from hpcfl.federated.uplink import ACCEPTED, MODEL, STATS, Uplink
 from hpcfl.seeding import stream
 
 
@@ -48,12 +49,14 @@ class Rounds:
         self.past: list[np.ndarray] = []  # the newest models, as far back as clients train on them
         gather, models = fed.exchange == "gather", max(self.models, fed.hierarchy.groups)
         self.uplink, self.first = (
-            Uplink(parts, w.size, fed.aggregator, fed.weighting, fed.bound, gather, models)
+            Uplink(parts, w.size, fed.aggregator, fed.weighting, fed.bound, gather, comm, models)
             for parts in (self.strategy.sends, self.strategy.asks)
         )
-        self.groups, self.group = self._homes()
+        self.outbound = Outbound(job, objective.layout, people, comm)
+        keeps = {**self.strategy.keeps, **self.outbound.keeps}
+        self.groups, self.group = self._homes(bool(keeps))
         self.kept = Kept(
-            self.strategy.keeps, people.counts.size, w.size, w.dtype, comm,
+            keeps, people.counts.size, w.size, w.dtype, comm,
             Path(job.output) / "state", fed.state_memory, max(job.checkpoint.keep, 1),
         )  # fmt: skip
         self.clients = Clients(job, objective, people, self.kept)
@@ -67,6 +70,7 @@ class Rounds:
         shared = np.zeros((1, objective.layout.size), objective.dtype)
         local.run(none, none.astype(np.uint64), none, (Run(),), Bank({"w": 0}, shared, 0, 0, objective.layout), 0.1)
         local.losses(none, shared)
+        message_bytes(job.federated.compressor, objective.layout, objective.dtype)
         for vectors in (shared, np.zeros((1, 1))):
             fixed.within([vectors], 1.0)
             fixed.add(vectors, np.ones(1), 1.0, np.zeros(vectors.shape[1], np.int64))
@@ -79,25 +83,29 @@ class Rounds:
     def arrays(self) -> Vectors:
         """Return the server's state, of which rank 0 holds the newest."""
         past = np.reshape(self.past[:-1], (-1, self.w.size)).astype(self.w.dtype)
-        return {**self.server, "server optimizer": self.momentum, **({"past": past} if len(past) else {})}
+        return {**self._state(), **({"past": past} if len(past) else {})}
+
+    def _state(self) -> Vectors:
+        last = {f"last {name}": v for link in (self.uplink, self.first) for name, v in link.last.items()}
+        return {**self.server, "server optimizer": self.momentum, **last}
 
     def restore(self, r: int, arrays: Mapping[str, np.ndarray], own: Mapping[str, list[np.ndarray]]) -> None:
         """Take the server's state from `arrays`, and the clients' from `own`, after `r` rounds (collective)."""
         self.timetable.skip(r)
         self.past = list(arrays.get("past", []))
-        for name, array in (*self.server.items(), ("server optimizer", self.momentum)):
+        for name, array in self._state().items():
             array[:] = arrays[name]
         mine = self.kept.node.allgather(self.groups[self.comm.rank, None], "state")
         self.kept.restore(own, np.isin(self.group, mine))
 
-    def _homes(self) -> tuple[np.ndarray, np.ndarray]:
+    def _homes(self, keeps: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return the group of each rank, and of each client that of the ranks that may run it (collective)."""
         people, comm = self.people, self.comm
         if people.owner[0] >= 0:
             return np.arange(comm.size), people.owner
         first = np.array([Comm(comm.node).bcast(np.array([comm.rank]))[0]], np.int64)
         nodes = np.unique(comm.allgather(first)[:, 0], return_inverse=True)[1]
-        if not self.strategy.keeps:
+        if not keeps:
             nodes = np.zeros_like(nodes)
         return nodes, np.arange(people.counts.size) % (int(nodes.max()) + 1)
 
@@ -134,10 +142,14 @@ class Rounds:
         mine = cohort.places[self.comm.rank]
         which = None if which is None else which[mine]
         with self.comm.together("training clients"):
-            out, stats = self.clients.train(r, cohort.ids[mine], cohort.steps[mine], models, rate, self.uplink, which)
+            ids, steps = cohort.ids[mine], cohort.steps[mine]
+            bank, out, stats = self.clients.train(r, ids, steps, models, rate, self.uplink, which)
+        fine = self.outbound.send(out, bank, r, ids, cohort.ids, self.comm)
+        with self.comm.together("keeping client state"):
+            stats = self.clients.keep(ids, fine, bank, stats)
             if self.timetable.arrivals:
                 self._discount(out, stats, cohort.ages[mine])
-        return self.uplink.send(out, stats, cohort, self.comm)
+        return self.uplink.send(out, stats, cohort)
 
     def _discount(self, out: Vectors, stats: np.ndarray, ages: np.ndarray) -> None:
         """Make old updates count less; they all are for the one model that the server has."""
@@ -145,14 +157,14 @@ class Rounds:
         for part in self.strategy.sends:
             if part.size == "w":
                 out[part.name] *= share.astype(self.w.dtype)
-        stats[:, 3] = 0
+        stats[:, MODEL] = 0
 
     def _ask(self, cohort: Cohort, rate: float) -> None:
         """Make the exchange that comes before training (collective)."""
         mine = cohort.places[self.comm.rank]
         with self.comm.together("asking clients"):
             out, stats = self.clients.answer(cohort.ids[mine], cohort.steps[mine], self.shared, rate, self.first)
-        got, _ = self.first.send(out, stats, cohort, self.comm)
+        got, _ = self.first.send(out, stats, cohort)
         if got:
             self.strategy.hear(self.server, got)
         self.tell()
@@ -165,7 +177,7 @@ class Rounds:
     def _way(self, r: int, rate: float, got: Vectors, stats: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
         """Return where the strategy wants to go (rank 0), None if nobody is left (collective)."""
         with self.comm.together("combining updates"):
-            share = float(stats[:, 2].sum()) / max(int(np.count_nonzero(self.people.counts)), 1)
+            share = float(stats[:, ACCEPTED].sum()) / max(int(np.count_nonzero(self.people.counts)), 1)
             return (self.strategy.combine(self.server, got, share, rate) if got else None), stats
 
     def _move(self, direction: np.ndarray, r: int) -> None:
@@ -178,8 +190,9 @@ class Rounds:
         """Return what the log says of a round (collective)."""
         whole = stats if self.comm.rank == 0 else np.empty((cohort.ids.size, STATS))
         stats = self.comm.bcast(np.ascontiguousarray(whole), purpose="stats")
-        fine = stats[:, 2] > 0
-        sent, asked = (link.message_bytes(self.w.itemsize) for link in (self.uplink, self.first))
+        fine = stats[:, ACCEPTED] > 0
+        sent, asked = self.outbound.bytes, self.first.message_bytes(self.w.itemsize)
+        bad = self.outbound.attackers.bad[cohort.ids]
         spared = self.clients.spared * self.w.itemsize
         drawn = cohort.ids.size + cohort.absent.size
         laps, own = self.timetable.laps, self.hierarchy.bytes(cohort, self.w.nbytes)
@@ -189,9 +202,10 @@ class Rounds:
             "cohort": cohort.ids.tolist(),
             "absent": cohort.absent.tolist(),
             "rejected": cohort.ids[~fine].tolist(),
+            **({"attackers": cohort.ids[bad].tolist()} if self.job.federated.attack else {}),
             **({"ages": cohort.ages.tolist()} if self.timetable.arrivals else {}),
             "rows": self.timetable.trained(cohort),
             "simulated_seconds": cohort.seconds,
-            "uplink_bytes": (sent + asked - spared) * cohort.ids.size * laps + own,
+            "uplink_bytes": (sent + asked) * cohort.ids.size * laps + own,
             "downlink_bytes": (self.shared.nbytes + asked - spared) * drawn * laps + own,
         }

@@ -1,4 +1,4 @@
-"""Messages of the clients -> what the server gets: summed on the way, or gathered on rank 0."""
+"""Messages of the clients -> what the server gets: summed on the way, gathered, or combined slice by slice."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from hpcfl.comm.communicator import Comm
 from hpcfl.federated import fixed
 from hpcfl.federated.cohort import Cohort
+from hpcfl.federated.slices import Slices
 from hpcfl.federated.types import Part, Vectors
 
 STATS = 4  # loss sum, loss weight, accepted, model
+ACCEPTED, MODEL = 2, 3
 
 
 class Uplink:
@@ -24,15 +26,22 @@ class Uplink:
     size : int
         Length P of a vector part.
     aggregator : Any
-        ``combine(vectors, weights) -> vector`` if ``stack``, else the mean is taken.
+        Combines slices (``hpcfl.aggregators``) if ``stack``, else the mean is taken.
     weighting : str
         "rows", "one", or "" for what each part says.
     bound : float
         Largest magnitude of an accepted value.
     gather : bool
-        Whether messages go to rank 0 one by one.
+        Whether a mean's messages go to rank 0 one by one.
+    comm : Comm
     models : int
-        Models of the server; each part is averaged for each model by itself.
+        Models of the server; each part is combined for each model by itself.
+
+    Attributes
+    ----------
+    last : dict
+        What the aggregator made of each part in the round before, (models, length), zeros at
+        first; {} for the mean.
     """
 
     def __init__(
@@ -43,12 +52,17 @@ class Uplink:
         weighting: str,
         bound: float,
         gather: bool,
+        comm: Comm,
         models: int = 1,
     ) -> None:
         self.parts, self.aggregator, self.weighting, self.bound = parts, aggregator, weighting, bound
-        self.gather, self.models = gather or aggregator.stack, models
+        self.gather, self.comm, self.models = gather, comm, models
         self.lengths = [size if p.size == "w" else 1 for p in parts]
         self.ends = np.cumsum([0, *self.lengths]) * models
+        self.last: Vectors = {}
+        if aggregator.stack:
+            self.last = {p.name: np.zeros((models, n)) for p, n in zip(parts, self.lengths, strict=True)}
+            self.slices = {n: Slices(n, comm) for n in set(self.lengths)}
 
     def empty(self, clients: int, dtype: np.typing.DTypeLike) -> Vectors:
         """Return room for the messages of `clients` clients: vectors in `dtype`, numbers in float64."""
@@ -64,7 +78,7 @@ class Uplink:
         """Return the weight of each client in the mean of a part."""
         return rows if (self.weighting or part.weight) == "rows" else np.ones(rows.size)
 
-    def send(self, out: Vectors, stats: np.ndarray, cohort: Cohort, comm: Comm) -> tuple[Vectors, np.ndarray]:
+    def send(self, out: Vectors, stats: np.ndarray, cohort: Cohort) -> tuple[Vectors, np.ndarray]:
         """Bring the messages together (collective).
 
         Parameters
@@ -81,16 +95,18 @@ class Uplink:
             On rank 0 the combined message ({} if nobody is left), (length,) or with several models
             (models, length) each, and the whole cohort's stats.
         """
+        if self.aggregator.stack:
+            return self._sliced(out, stats, cohort)
         if self.gather:
-            return self._gathered(out, stats, cohort, comm)
+            return self._gathered(out, stats, cohort)
         total = np.zeros(self.ends[-1] + cohort.ids.size * STATS, np.int64)
-        places = cohort.places[comm.rank]
+        places = cohort.places[self.comm.rank]
         self._add(out, cohort.rows[places], stats, cohort, total)
         # The stats ride along as bit patterns: each is one rank's, all others add zeros.
         total[self.ends[-1] :].reshape(-1, STATS)[places] = stats.view(np.int64)
-        comm.reduce(total, purpose="updates")
+        self.comm.reduce(total, purpose="updates")
         whole = total[self.ends[-1] :].view(np.float64).reshape(-1, STATS)
-        return (self._means(total, whole, cohort) if comm.rank == 0 else {}), whole
+        return (self._means(total, whole, cohort) if self.comm.rank == 0 else {}), whole
 
     def _add(self, out: Vectors, rows: np.ndarray, stats: np.ndarray, cohort: Cohort, total: np.ndarray) -> None:
         for part, a, b in zip(self.parts, self.ends[:-1], self.ends[1:], strict=True):
@@ -99,7 +115,7 @@ class Uplink:
 
     def _shares(self, part: Part, rows: np.ndarray, stats: np.ndarray) -> np.ndarray:
         """Return the weight of each client in each model's mean of a part, (models, clients)."""
-        mine = (stats[:, 3] == np.arange(self.models)[:, None]) & (stats[:, 2] > 0)
+        mine = (stats[:, MODEL] == np.arange(self.models)[:, None]) & (stats[:, ACCEPTED] > 0)
         return mine * self.weights(part, rows)
 
     def _scale(self, part: Part, cohort: Cohort) -> float:
@@ -115,31 +131,34 @@ class Uplink:
             got[part.name] = means if self.models > 1 else means[0]
         return got
 
-    def _gathered(self, out: Vectors, stats: np.ndarray, cohort: Cohort, comm: Comm) -> tuple[Vectors, np.ndarray]:
+    def _gathered(self, out: Vectors, stats: np.ndarray, cohort: Cohort) -> tuple[Vectors, np.ndarray]:
         order = np.concatenate(cohort.places)
-        whole = _in_order(comm.gather(stats, purpose="updates"), STATS, order)
+        whole = _in_order(self.comm.gather(stats, purpose="updates"), STATS, order)
         every = {
-            p.name: _in_order(comm.gather(out[p.name], purpose="updates"), n, order)
+            p.name: _in_order(self.comm.gather(out[p.name], purpose="updates"), n, order)
             for p, n in zip(self.parts, self.lengths, strict=True)
         }
-        if comm.rank != 0:
+        if self.comm.rank != 0:
             return {}, whole
         total = np.zeros(self.ends[-1], np.int64)
         self._add(every, cohort.rows, whole, cohort, total)
-        got = self._means(total, whole, cohort)
-        if self.aggregator.stack:
-            got = self._robust(every, whole[:, 2] > 0, cohort)
-        return got, whole
+        return self._means(total, whole, cohort), whole
 
-    def _robust(self, every: Vectors, accepted: np.ndarray, cohort: Cohort) -> Vectors:
-        """Let the aggregator combine each part; too few updates for it count as nobody left."""
-        if accepted.sum() < self.aggregator.needs():
-            return {}
-        got: Vectors = {}
-        for part in self.parts:
-            weights = self.weights(part, cohort.rows)[accepted]
-            got[part.name] = self.aggregator.combine(every[part.name][accepted].astype(np.float64), weights)
-        return got
+    def _sliced(self, out: Vectors, stats: np.ndarray, cohort: Cohort) -> tuple[Vectors, np.ndarray]:
+        """Let the aggregator combine each part; a model with too few updates for it stays (collective)."""
+        order, got = np.concatenate(cohort.places), dict[str, np.ndarray]()
+        whole = _in_order([self.comm.allgatherv(stats, "updates")], STATS, order)
+        members = [(whole[:, MODEL] == m) & (whole[:, ACCEPTED] > 0) for m in range(self.models)]
+        able = [m for m in range(self.models) if members[m].sum() >= self.aggregator.needs()]
+        for part, length in zip(self.parts if able else (), self.lengths, strict=False):
+            slices, got[part.name] = self.slices[length], np.zeros((self.models, length))
+            v, weights = slices.spread(out[part.name], order), self.weights(part, cohort.rows)
+            for m in able:
+                mine, last = members[m], slices.own(self.last[part.name][m])
+                own = self.aggregator.combine(v[mine].astype(np.float64), weights[mine], last, slices.squares)
+                got[part.name][m] = self.last[part.name][m] = slices.join(own)
+        one = got if self.models > 1 else {name: v[0] for name, v in got.items()}
+        return (one if self.comm.rank == 0 else {}), whole
 
 
 def _in_order(pieces: list[np.ndarray], length: int, order: np.ndarray) -> np.ndarray:

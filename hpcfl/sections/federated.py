@@ -36,6 +36,9 @@ class Federated:
     asynchronous: Asynchronous = field(default_factory=Asynchronous)
     hierarchy: Hierarchy = field(default_factory=Hierarchy)
     clock: Any = part("clocks", "lognormal", "how long a client takes, in simulated seconds")
+    attack: Any = part("attacks", "", "what some clients do to spoil the training, to test aggregators with")
+    compressor: Any = part("compressors", "none", "how clients make their messages smaller")
+    error_feedback: bool = key(False, "clients add what the compressor lost to their next message")
     weighting: Literal["", "rows", "one"] = key("", "weight of an update; the strategy's own unless set")
     state_memory: int = key(
         0, "bytes of what clients keep that a node may hold in memory, the rest is on disk; 0 leaves it to the system"

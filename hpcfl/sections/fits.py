@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from hpcfl import schema
+from hpcfl import registry, schema
 
 
 def together(fed: Any) -> None:
     """Raise ValueError if parts of a federation do not go together (the one rule of what fits)."""
     rule, name = fed.aggregator, schema.name_of(fed.aggregator)
     _timing(fed)
+    code(fed)
     if not rule.stack:
         return
     for sent in fed.strategy.sends:
@@ -21,10 +22,35 @@ def together(fed: Any) -> None:
                 f"aggregator = '{name}': strategy '{schema.name_of(fed.strategy)}' also sends '{sent.name}', "
                 "which only a mean can combine; use 'mean'"
             )
-    if not fed.fraction and fed.clients_per_round < rule.needs():
+    if not fed.fraction:  # otherwise the cohort is known when the clients are
+        robust(fed, fed.clients)
+
+
+def robust(fed: Any, clients: int) -> None:
+    """Raise ValueError if a cohort of so many clients is too small for the aggregator to hold."""
+    rule = fed.aggregator
+    cohort = round(fed.fraction * clients) if fed.fraction else fed.clients_per_round
+    if rule.stack and cohort < rule.needs():
+        what = f"fraction = {fed.fraction} of {clients} clients" if fed.fraction else "clients_per_round"
         raise ValueError(
-            f"aggregator = '{name}': {rule.needs()} or more clients a round are needed, "
-            f"clients_per_round is {fed.clients_per_round}"
+            f"aggregator = '{schema.name_of(rule)}': {rule.needs()} or more clients a round are needed, "
+            f"{what} is {cohort}"
+        )
+
+
+def code(section: Any) -> None:
+    """Raise ValueError if a section's compressor does not go with its error feedback."""
+    rule, name = section.compressor, schema.name_of(section.compressor)
+    if rule.biased and not section.error_feedback:
+        fair = [n for n in registry.names("compressors") if not registry.load("compressors", n).biased]
+        raise ValueError(
+            f"compressor = '{name}': what it leaves out would never arrive; set error_feedback = true, "
+            f"or use one of {', '.join(fair)}"
+        )
+    if section.error_feedback and not rule.contracts:
+        raise ValueError(
+            f"error_feedback = true: compressor '{name}' is right in the mean already, and what it loses at once "
+            "is more than a message can make up for; set it to false"
         )
 
 

@@ -16,6 +16,7 @@ from hpcfl.federated import population
 from hpcfl.federated.rounds import Rounds
 from hpcfl.registry import nearest
 from hpcfl.schema import name_of
+from hpcfl.sections.fits import robust
 from hpcfl.trainers.evaluation import evaluate, scalars
 from hpcfl.trainers.keeper import Keeper
 from hpcfl.trainers.objective import bind
@@ -88,8 +89,14 @@ def resume(loaded: Loaded | None, rounds: Rounds) -> int:
 
 
 def check(job: Job, people: population.Population) -> None:
-    """Refuse a cohort larger than the clients that have rows."""
+    """Refuse a cohort larger than the clients that have rows, or too small for the aggregator."""
     clients, fed = int(np.count_nonzero(people.counts)), job.federated
+    try:
+        robust(fed, clients)
+    except ValueError as error:
+        raise UsageError(f"federated.{error}") from None
+    if fed.attack and fed.attack.clients > clients:
+        raise UsageError(f"federated.attack.clients = {fed.attack.clients}: only {clients} clients have rows")
     most = fed.deadline.over_selection * fed.clients_per_round
     if not fed.fraction and fed.clients_per_round <= clients < round(most):
         raise UsageError(

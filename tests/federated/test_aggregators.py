@@ -11,8 +11,14 @@ FIVE = np.array([[0, 0, 0], [1, 1, 1], [2, 2, 2], [1, 1, 2], [9, 9, 9]], float)
 ROBUST = [n for n in registry.names("aggregators") if n != "mean"]
 
 
-def combine(name, v, **keys):
-    return registry.load("aggregators", name)(**keys).combine(v, np.ones(len(v)))
+def squares(x):
+    return np.square(x).sum(1)
+
+
+def combine(name, v, weights=None, last=None, **keys):
+    weights = np.ones(len(v)) if weights is None else weights
+    last = np.zeros(v.shape[1]) if last is None else last
+    return registry.load("aggregators", name)(**keys).combine(v, weights, last, squares)
 
 
 @pytest.mark.parametrize("name", ["median", "trimmed_mean", "geometric_median"])
@@ -35,7 +41,7 @@ def test_norm_filter_leaves_out_the_long_one():
 def test_geometric_median_has_no_pull_left():
     v = np.random.default_rng(0).standard_normal((9, 4))
     weights = np.arange(1.0, 10)
-    center = registry.load("aggregators", "geometric_median")().combine(v, weights)
+    center = combine("geometric_median", v, weights)
     gap = v - center
     pull = (weights[:, None] * gap / np.linalg.norm(gap, axis=1, keepdims=True)).sum(0)
     assert np.abs(pull).max() < 1e-5
@@ -46,8 +52,10 @@ def test_geometric_median_has_no_pull_left():
 def test_bad_updates_move_it_little(name):
     good = np.random.default_rng(1).standard_normal((11, 20)) * 0.1 + 1
     bad = np.vstack([good, np.full((3, 20), -50.0)])
-    keys = {"byzantine": 3} if name in ("krum", "multi_krum", "trimmed_mean") else {}
-    assert np.abs(combine(name, bad, **keys) - 1).max() < 0.5
+    keys = (
+        {"byzantine": 3 if name != "bulyan" else 2} if hasattr(registry.load("aggregators", name), "byzantine") else {}
+    )
+    assert np.abs(combine(name, bad[: 14 if name != "bulyan" else 13], last=np.ones(20), **keys) - 1).max() < 0.5
     assert np.abs(bad.mean(0) - 1).min() > 5
 
 
@@ -58,12 +66,33 @@ def test_order_is_nothing(name):
     np.testing.assert_allclose(combine(name, v), combine(name, v[turned]), atol=1e-9)
 
 
+def test_bulyan_averages_the_middle_of_what_krum_takes():
+    v = np.array([[0.0], [1], [2], [3], [4], [5], [1000]])
+    # Krum leaves out 1000 and then an end; 3 of the 5 that are left lie nearest to their median.
+    assert combine("bulyan", v)[0] in (2.0, 3.0)
+    np.testing.assert_allclose(combine("bulyan", NINE, byzantine=0), [4, 5, 6])
+
+
+def test_centered_clipping_steps_no_longer_than_its_radius():
+    v = np.array([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]])
+    np.testing.assert_allclose(combine("centered_clipping", v, radius=1.0), [(0.6 + 0.3) / 3, (0.8 + 0.4) / 3])
+    center = combine("centered_clipping", v, last=np.array([3.0, 4.0]), radius=1.0)
+    np.testing.assert_allclose(center, [3 - 1.2 / 3, 4 - 1.6 / 3])
+
+
 @pytest.mark.parametrize(
     ("table", "words"),
     [
         ({"aggregator": {"name": "krum", "byzantine": 4}}, "'krum': 11 or more clients a round are needed"),
         ({"aggregator": "krum", "strategy": "scaffold"}, "aggregator = 'krum': strategy 'scaffold' also sends 'dc'"),
         ({"aggregator": {"name": "trimmed_mean", "byzantine": -1}}, "byzantine = -1"),
+        ({"aggregator": {"name": "bulyan", "byzantine": 2}}, "'bulyan': 11 or more clients a round are needed"),
+        ({"aggregator": "median", "clients_per_round": 2}, "'median': 3 or more clients a round are needed"),
+        (
+            {"compressor": "top_k"},
+            "compressor = 'top_k': what it leaves out.* set error_feedback = true, or use one of",
+        ),
+        ({"compressor": "random_k", "error_feedback": True}, "error_feedback = true: compressor 'random_k'"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(table, words):
