@@ -12,6 +12,7 @@ from hpcfl.errors import UsageError
 from hpcfl.schema import key
 from hpcfl.sections.data import Data
 from hpcfl.sections.federated import Federated
+from hpcfl.sections.fits import measured
 from hpcfl.sections.model import Model, Optimizer
 from hpcfl.sections.running import Checkpoint, Communication, Evaluate
 from hpcfl.sections.train import Train
@@ -35,6 +36,8 @@ class Job:
 
     def __post_init__(self) -> None:
         strategy = self.federated.strategy
+        if self.train.mode == "federated":
+            measured(self.federated, self.evaluate, self.data.test not in ("none", 0.0))
         if self.train.mode == "federated" and strategy.optimizer == "linear" and not self.optimizer.rule.linear:
             raise ValueError(
                 f"optimizer.name = '{schema.name_of(self.optimizer.rule)}': strategy '{schema.name_of(strategy)}' "

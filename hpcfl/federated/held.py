@@ -37,6 +37,11 @@ class Rows(NamedTuple):
         """Return the rows of one client."""
         return pick.take(self.shard, self.rows[self.starts[client] : self.starts[client + 1]])
 
+    def but(self, out: np.ndarray) -> Rows:
+        """Return the same without the rows of the clients that `out` (clients,) marks."""
+        keep = np.repeat(~out, np.diff(self.starts))
+        return Rows(self.shard, self.rows[keep], np.concatenate([[0], np.cumsum(np.diff(self.starts) * ~out)]))
+
 
 def group(shard: Shard, client: np.ndarray, clients: int) -> Rows:
     """Group the rows of `shard` by `client` (n,), -1 being nobody's."""

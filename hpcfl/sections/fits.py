@@ -86,3 +86,18 @@ def _many_models(fed: Any, key: str) -> None:
             f"{key}: strategy '{name}' {why}, but clients start from different models; "
             "use one such as 'fedavg', 'fedprox' or 'fednova'"
         )
+
+
+def measured(fed: Any, evaluate: Any, tested: bool) -> None:
+    """Raise ValueError for an evaluation of a federation on rows that there are not."""
+    needs = {"test": (tested, "data.test"), "validation": (fed.client_validation > 0, "federated.client_validation")}
+    needs["held_out"] = (fed.held_out_clients > 0, "federated.held_out_clients")
+    for name in evaluate.on:
+        there, source = needs.get(name, (True, ""))
+        if not there:
+            raise ValueError(f"evaluate.on = ['{name}']: there are no such rows; set {source} or leave it out")
+    if fed.held_out_clients and evaluate.finetune_steps and not fed.client_test:
+        raise ValueError(
+            "evaluate.finetune_steps: clients that are held out would tune models on the rows that measure them; "
+            "set federated.client_test"
+        )

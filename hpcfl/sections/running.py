@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from hpcfl.schema import key
+from hpcfl.schema import key, not_negative, positive
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,18 @@ class Evaluate:
     """``[evaluate]``: when the model is measured, and on what."""
 
     every: int = key(1, "epochs or rounds between evaluations; the last one always")
+    on: tuple[Literal["test", "clients", "validation", "held_out"], ...] = key(
+        (), "what a federated model is measured on; empty is the test set and whatever rows clients keep back"
+    )
+    personal: bool = key(True, "measure the clients' own models too, if the strategy or fine-tuning makes any")
+    finetune_steps: int = key(0, "local steps by which each client tunes its model before it is measured; 0 is none")
+    target: float = key(0.0, "accuracy (r2) to reach; summary.json then has rounds and bytes up to it; 0 is none")
+
+    def __post_init__(self) -> None:
+        positive(self, "every")
+        not_negative(self, "finetune_steps")
+        if not 0 <= self.target <= 1:
+            raise ValueError(f"target = {self.target}: a value from 0 to 1 is needed")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ class IFCA(Strategy):
 
     sends: ClassVar[tuple[Part, ...]] = (Part("dw", weight="one"),)
     probe: ClassVar[tuple[str, ...]] = ("loss",)
-    personal: ClassVar[str] = "w"
 
     def __post_init__(self) -> None:
         for name in ("clusters", "spread"):

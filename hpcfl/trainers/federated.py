@@ -13,6 +13,7 @@ from hpcfl.config import Job
 from hpcfl.data.checkpoint import Loaded
 from hpcfl.errors import UsageError
 from hpcfl.federated import population
+from hpcfl.federated.measure import Measure
 from hpcfl.federated.rounds import Rounds
 from hpcfl.registry import nearest
 from hpcfl.schema import name_of
@@ -21,6 +22,7 @@ from hpcfl.trainers.evaluation import evaluate, scalars
 from hpcfl.trainers.keeper import Keeper
 from hpcfl.trainers.objective import bind
 from hpcfl.trainers.outcome import Outcome
+from hpcfl.trainers.spending import Spending
 
 
 def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], None, Outcome]:
@@ -42,27 +44,44 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
     with comm.node_first("compiling kernels"):
         Rounds.warm(job, objective, people)
     rounds = Rounds(job, objective, people, comm)
-    first = resume(keeper.load(people.files), rounds)
+    measure = Measure(
+        job,
+        rounds.clients,
+        lambda w: objective.rule.predictor(objective.arrays(w), attrs),
+        getattr(objective.rule, "probabilities", True),
+        rounds.group,
+        rounds.groups,
+    )
+    spending = Spending(job.evaluate.target)
+    first = resume(keeper.load(people.files), rounds, spending)
+    tested = people.shards.test_total > 0 and (not job.evaluate.on or "test" in job.evaluate.on)
+
+    def measured(r: int, last: bool) -> dict[str, Any]:
+        test = evaluate(objective, rounds.w, people.shards.test, attrs, comm, ranked) if tested else {}
+        clients = measure(r, rounds.shared, rounds.rate(max(r - 1, 0)), comm)
+        return ({"test": test if last else scalars(test)} if tested else {}) | clients
+
     rounds.tell()
     spent: list[float] = []
     record: dict[str, Any] = {}
-    rows, traffic = 0, np.zeros(2, np.int64)
+    rows = 0
     for r in range(first, job.train.rounds):
         start = perf_counter()
         record = rounds.round(r)
         spent.append(perf_counter() - start)
         record |= {"learning_rate": rounds.rate(r), "seconds": spent[-1]}
         rows += record["rows"]
-        traffic += np.array([record["uplink_bytes"], record["downlink_bytes"]])
         last = r + 1 == job.train.rounds
-        if people.shards.test_total and (last or (r + 1) % job.evaluate.every == 0):
-            result = evaluate(objective, rounds.w, people.shards.test, attrs, comm, ranked)
-            record["test"] = result if last else scalars(result)
+        if last or (r + 1) % job.evaluate.every == 0:
+            record |= measured(r + 1, last)
+        spending.add(record)
         yield record
         if comm.max(keeper.asks(rounds=r + 1), "stop") or last:
-            rounds.kept.settle(keeper.keep({"round": r + 1}, rounds.arrays(), rounds.kept.arrays()))
-    if not spent and people.shards.test_total:  # resumed when all rounds were made
-        record["test"] = evaluate(objective, rounds.w, people.shards.test, attrs, comm, ranked)
+            rounds.kept.settle(
+                keeper.keep({"round": r + 1}, rounds.arrays() | {"spending": spending.sums}, rounds.kept.arrays())
+            )
+    if not spent:  # resumed when all rounds were made
+        record |= measured(job.train.rounds, True)
     summary = {
         "rows": int(people.counts.sum()),
         "test_rows": people.shards.test_total,
@@ -71,20 +90,20 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         "train_seconds": sum(spent),
         "seconds_per_round": float(np.median(spent)) if spent else 0.0,
         "samples_per_second": rows / sum(spent) if spent else 0.0,
-        "uplink_bytes": int(traffic[0]),
-        "downlink_bytes": int(traffic[1]),
-        "final": {name: record[name] for name in ("train_loss", "test") if name in record},
+        **spending.summary(),
+        "final": {name: value for name, value in record.items() if name == "train_loss" or isinstance(value, dict)},
     }
     several = {"models": rounds.shared[: rounds.models].copy()} if rounds.models > 1 else {}
     return Outcome(objective.arrays(rounds.w) | several, attrs, summary)
 
 
-def resume(loaded: Loaded | None, rounds: Rounds) -> int:
+def resume(loaded: Loaded | None, rounds: Rounds, spending: Spending) -> int:
     """Put the rounds where a checkpoint stood, and return how many were made."""
     if loaded is None:
         return 0
     done = loaded.position["round"]
     rounds.restore(done, loaded.shared, loaded.own)
+    spending.sums[:] = loaded.shared["spending"]
     return done
 
 

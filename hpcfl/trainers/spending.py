@@ -1,0 +1,46 @@
+"""What a federation has cost so far, and what it took to reach its target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class Spending:
+    """Bytes so far and up to the first evaluation that met the target.
+
+    Attributes
+    ----------
+    sums : (5,) int64
+        Bytes up and down; round, bytes up and down at the target, round 0 being not yet.
+        Checkpoints hold it.
+    """
+
+    def __init__(self, target: float) -> None:
+        self.target, self.sums = target, np.zeros(5, np.int64)
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Take in the record of a round, with its evaluation if there was one."""
+        self.sums[:2] += record["uplink_bytes"], record["downlink_bytes"]
+        found = reached(record)
+        if self.target and not self.sums[2] and found is not None and found >= self.target:
+            self.sums[2:] = record["round"], *self.sums[:2]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the entries of ``summary.json``; rounds and bytes are null for a target that was not met."""
+        up, down, *at = self.sums.tolist()
+        names = ("rounds", "uplink_bytes", "downlink_bytes")
+        to = dict(zip(names, at if at[0] else (None, None, None), strict=True))
+        return {
+            "uplink_bytes": up,
+            "downlink_bytes": down,
+            **({"to_target": {"target": self.target, **to}} if self.target else {}),
+        }
+
+
+def reached(record: dict[str, Any]) -> float | None:
+    """Return the accuracy (r2) on the test set, else the clients' mean accuracy, None if neither was measured."""
+    test, clients = record.get("test", {}), record.get("clients", {})
+    found = test.get("accuracy", test.get("r2", clients.get("accuracy", {}).get("mean")))
+    return None if found is None else float(found)
