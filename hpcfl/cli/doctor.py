@@ -36,11 +36,11 @@ def run(args: argparse.Namespace) -> int:
 
 def mpi(comm: Any) -> Iterator[Finding]:
     """MPI: library, ranks and hosts, ULFM (collective)."""
-    import os
     import socket
 
     import numpy as np
 
+    from hpcfl.comm import heart, survival
     from hpcfl.comm.communicator import library
 
     name = np.frombuffer((socket.gethostname() + "\n").encode(), np.uint8)
@@ -49,9 +49,13 @@ def mpi(comm: Any) -> Iterator[Finding]:
     alone = "" if comm.size > 1 else "one process: start it by mpirun or srun as the job will be, to see all ranks"
     counts = ", ".join(f"{hosts.count(host)} on {host}" for host in sorted(set(hosts)))
     yield Finding("ranks", counts, alone)
-    works = os.environ.get("OMPI_MCA_mpi_ft_enable") == "1"  # noqa: SIM112 (as mpirun --with-ft sets it)
-    cure = "" if works else " (Open MPI 5: mpirun --with-ft ulfm; MPICH and srun cannot)"
-    yield Finding("ULFM", ("on: MPI outlives a dead rank" if works else "off: a dead rank ends the job") + cure)
+    if survival.works(comm):
+        noticed = "killed, leaves or stops" if heart.detects() else "is killed"
+        more = "" if heart.detects() else " (one that leaves or stops: add --mca mpi_ft_detector true)"
+        yield Finding("ULFM", f'on: with comm.on_failure = "continue" a run goes on when a rank {noticed}{more}')
+    else:
+        cure = "Open MPI 5: mpirun --with-ft ulfm; MPICH and srun cannot"
+        yield Finding("ULFM", f"off: a dead rank ends the job ({cure})")
 
 
 def slurm(comm: Any) -> Iterator[Finding]:
@@ -88,12 +92,11 @@ def processor(comm: Any) -> Iterator[Finding]:
     import numpy as np
 
     from hpcfl import machine
-    from hpcfl.comm.communicator import Comm
 
     cores, ranks = machine.cores(), comm.node.size
     total = os.cpu_count() or 1
     core = np.array([hash(tuple(sorted(os.sched_getaffinity(0)))) if hasattr(os, "sched_getaffinity") else 0])
-    places = len(np.unique(Comm(comm.node).allgather(core.astype(np.int64))))
+    places = len(np.unique(comm.on_node().allgather(core.astype(np.int64))))
     yield Finding(
         "cores",
         f"{total} on this node, {cores} for this rank ({'pinned' if cores < total else 'not pinned'}), {ranks} ranks",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
+from hpcfl.comm import heart
 from hpcfl.comm.agreement import agree
 
 CHUNK = 1 << 28  # elements a message: Open MPI lacks large counts, so each stays under 2^31 bytes
@@ -27,14 +28,49 @@ class Comm:
     ----------
     mpi : mpi4py.MPI.Comm
         The ranks. It is duplicated, so that no message meets one of the caller's.
+    family : list of mpi4py.MPI.Comm, optional
+        Where the communicators that are made are noted: all that a dead rank may block.
+
+    Attributes
+    ----------
+    origin : (size,) int64
+        The number that each rank had at first; another one once ranks were left behind.
+    started : int
+        Ranks at first.
     """
 
-    def __init__(self, mpi: MPI.Comm) -> None:
-        self.mpi = mpi.Dup()
-        self.rank, self.size = self.mpi.rank, self.mpi.size
-        self.node = self.mpi.Split_type(MPI.COMM_TYPE_SHARED, self.rank)
+    def __init__(self, mpi: MPI.Comm, family: list[MPI.Comm] | None = None) -> None:
+        self.family = [] if family is None else family
         self.messages: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
+        self.born, self.started = mpi.rank, mpi.size
+        self._take(mpi.Dup())
+        self.origin = np.arange(self.size)
+        self._split()
+
+    def _take(self, mpi: MPI.Comm) -> None:
+        self.mpi, self.rank, self.size = mpi, mpi.rank, mpi.size
+        self.family.append(mpi)
+
+    def _split(self) -> None:
+        self.node = self.mpi.Split_type(MPI.COMM_TYPE_SHARED, self.rank)
+        self.family.append(self.node)
+
+    def become(self, mpi: MPI.Comm) -> None:
+        """Go on with the ranks of `mpi`, some of those so far (local); then call `meet`."""
+        self.family.clear()
+        self._take(mpi)
+        self.messages.clear()  # the ranks' counts may differ by a message that not all of them sent
+        self.sent.clear()
+
+    def meet(self) -> None:
+        """Find out who is left, and who shares a node (collective)."""
+        self._split()
+        self.origin = self.allgather(np.array([self.born]), "survivors")[:, 0]
+
+    def on_node(self) -> Comm:
+        """Return the ranks of this rank's node (collective)."""
+        return Comm(self.node, self.family)
 
     def _count(self, purpose: str, nbytes: int) -> None:
         if self.size > 1:
@@ -126,6 +162,17 @@ class Comm:
         self._count(purpose, part.nbytes)
         self.mpi.Allgatherv(part, [out, counts])
 
+    def ring(self, v: np.ndarray, purpose: str = "ring") -> np.ndarray:
+        """Send `v` to the next rank and return what the one before sent (collective)."""
+        right, left = (self.rank + 1) % self.size, (self.rank - 1) % self.size
+        size = np.empty(1, np.int64)
+        self.mpi.Sendrecv(np.array([v.size]), right, recvbuf=size, source=left)
+        out = np.empty(int(size[0]), v.dtype)
+        self._count(purpose, v.nbytes)
+        for a in range(0, max(v.size, out.size), CHUNK):
+            self.mpi.Sendrecv(v[a : a + CHUNK], right, recvbuf=out[a : a + CHUNK], source=left)
+        return out
+
     def before(self, value: int) -> int:
         """Return the sum of `value` over the ranks below this one (collective, exscan)."""
         every = self.allgather(np.array([value], np.int64), "exscan")[:, 0]
@@ -178,6 +225,7 @@ class Comm:
 
 def world() -> Comm:
     """Return all ranks that the launcher started, initialising MPI on first use."""
+    heart.start()
     return Comm(MPI.COMM_WORLD)
 
 

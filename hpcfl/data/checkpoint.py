@@ -122,14 +122,12 @@ class Checkpoints:
                 continue
             with self.comm.together("comparing the checkpoint with the job"):
                 identity.compare(found.attrs, job, data)
-            return merge(found, arrays)
+            return merge(found.position, arrays, found.attrs)
         return None
 
     def _write(self, folder: Path, shared: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) -> dict[str, str]:
         """Write this rank's file, if it has state, and return {its name: its SHA-256} (local)."""
-        arrays = {f"own/{name}": a for name, a in own.items()}
-        if self.comm.rank == 0:
-            arrays |= {f"shared/{name}": a for name, a in shared.items()}
+        arrays = part(self.comm, shared, own)
         if not arrays:
             return {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -187,15 +185,23 @@ class Checkpoints:
             print(f"hpcfl: {text}", file=sys.stderr, flush=True)
 
 
-def merge(found: Manifest, arrays: list[dict[str, np.ndarray]]) -> Loaded:
-    """Return what a manifest and the arrays of its files amount to."""
+def part(comm: Comm, shared: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what this rank contributes to the state of all: its own arrays, and on rank 0 the shared ones."""
+    arrays = {f"own/{name}": a for name, a in own.items()}
+    return arrays | ({f"shared/{name}": a for name, a in shared.items()} if comm.rank == 0 else {})
+
+
+def merge(
+    position: Mapping[str, int], parts: list[dict[str, np.ndarray]], attrs: Mapping[str, Any] | None = None
+) -> Loaded:
+    """Return the state of all from what each rank contributed."""
     shared: dict[str, np.ndarray] = {}
     own: dict[str, list[np.ndarray]] = {}
-    for one in arrays:
+    for one in parts:
         for name, array in one.items():
             kind, _, key = name.partition("/")
             if kind == "shared":
                 shared[key] = array
             else:
                 own.setdefault(key, []).append(array)
-    return Loaded(dict(found.position), shared, own, json.loads(json.dumps(found.attrs)))
+    return Loaded(dict(position), shared, own, json.loads(json.dumps(attrs or {})))

@@ -50,6 +50,7 @@ class Silos:
     def restore(self, shared: Mapping[str, np.ndarray], iteration: int) -> None:
         """Go on from the items' factors, which is all that a round starts from (local)."""
         self.table[:] = shared["items"]
+        self.half(self.table, None, self.users)
 
     def step(self) -> None:
         """Make one round (collective).

@@ -47,9 +47,10 @@ class Kept:
         memory: int,
         checkpoints: int,
     ) -> None:
-        self.keeps, self.comm, self.node, self.checkpoints = dict(keeps), comm, Comm(comm.node), checkpoints
+        self.keeps, self.comm, self.node, self.checkpoints = dict(keeps), comm, comm.on_node(), checkpoints
         self.size, self.kind = size, np.dtype(dtype)
-        self.pins: list[np.ndarray] = []
+        self.pins: list[np.ndarray] = []  # of checkpoints
+        self.recent: list[np.ndarray] = []  # of the last two times that the state was copied to memory
         self.pinned: set[int] = set()
         self.free: list[int] = []
         self.used = 0
@@ -87,11 +88,13 @@ class Kept:
         return {"clients": ids, "slots": slots} if ids.size else {}
 
     def settle(self, written: bool) -> None:
-        """Take note whether what `arrays` gave is a checkpoint now (collective)."""
-        if not self.keeps or not written:
+        """Take note that what `arrays` gave is somewhere now, and whether in a checkpoint (collective)."""
+        if not self.keeps:
             return
-        self.pins = [*self.pins, self.at.copy()][-self.checkpoints :]
-        self.pinned = {slot for table in self.pins for slot in self._own(table).tolist()}
+        self.recent = [*self.recent, self.at.copy()][-2:]
+        if written:
+            self.pins = [*self.pins, self.recent[-1]][-self.checkpoints :]
+        self.pinned = {slot for table in (*self.pins, *self.recent) for slot in self._own(table).tolist()}
         self.node.barrier()  # before anybody moves a client
         if self.comm.rank == 0 and len(self.pins) == self.checkpoints:
             self.files.keep_only(self.files.start)
@@ -129,7 +132,7 @@ class Kept:
     def _slot(self) -> int:
         """Return a slot of this rank's file that neither a client nor a checkpoint needs."""
         if not self.free:
-            needed = [self._own(table) for table in (self.at, *self.pins)]
+            needed = [self._own(table) for table in (self.at, *self.pins, *self.recent)]
             self.free = np.setdiff1d(np.arange(self.used), np.concatenate(needed)).tolist()
         if not self.free:
             self.free, self.used = [self.used], self.used + 1

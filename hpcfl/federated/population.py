@@ -45,8 +45,9 @@ class Population:
     comm : Comm
         The ranks over which the rows are one data set: all, or in a simulation this one.
     files : tuple of str
-        Where the rows came from, if every rank may read there; () for silos, of which rank 0
-        may not even sample another rank's bytes for a fingerprint.
+        Where this rank's rows came from.
+    lost : int64 array
+        Silos of ranks that died: clients without rows from then on.
     """
 
     shards: Shards
@@ -56,6 +57,7 @@ class Population:
     owner: np.ndarray
     comm: Comm
     files: tuple[str, ...]
+    lost: np.ndarray
 
     @property
     def rows(self) -> np.ndarray:
@@ -83,7 +85,7 @@ def simulated(job: Job, comm: Comm) -> Population:
                 f"{job.data.train}: {size} bytes of rows, a node of a simulation holds all of them "
                 f"and has {most} bytes of memory; use silos"
             )
-    node, solo = Comm(comm.node), alone()
+    node, solo = comm.on_node(), alone()
     first = node.bcast(np.array([comm.rank], np.int64), purpose="nodes")
     nodes = np.unique(comm.allgather(first, "nodes"))
     shards = load_once(job.data, job.seed, job.model.dtype, node)
@@ -105,7 +107,8 @@ def simulated(job: Job, comm: Comm) -> Population:
     sizes = np.diff(own.train.starts)
     test = _slice(shards.test, int(np.searchsorted(nodes, first[0])), nodes.size)
     shards = replace(shards, test=test, total=own.first, plan=even(own.first, 1))
-    return Population(shards, np.where(out, 0, sizes), sizes, own, np.full(clients, -1), solo, shards.table.files)
+    counts, owner = np.where(out, 0, sizes), np.full(clients, -1)
+    return Population(shards, counts, sizes, own, owner, solo, shards.table.files, client[:0])
 
 
 def owners(job: Job, shards: Shards) -> np.ndarray:
@@ -140,15 +143,19 @@ def _dense(x: Any) -> np.ndarray:
 
 
 def silos(job: Job, pattern: str, comm: Comm) -> Population:
-    """Read one file per client, each by one rank, neighbours together (collective)."""
+    """Read one file per client, each by one rank, neighbours together (collective).
+
+    A rank that died takes its silos along: no other opens their files.
+    """
     with comm.together("opening the silos"):
         paths = find(pattern)
-        if len(paths) < comm.size:
-            raise UsageError(f"{len(paths)} silos for {comm.size} ranks: start at most {len(paths)} ranks")
-        cuts = runs(np.array([os.path.getsize(p) for p in paths]), comm.size)
+        if len(paths) < comm.started:
+            raise UsageError(f"{len(paths)} silos for {comm.started} ranks: start at most {len(paths)} ranks")
+        cuts = runs(np.array([os.path.getsize(p) for p in paths]), comm.started)
+        mine = slice(*cuts[comm.born : comm.born + 2])
         solo, test_file = alone(), _test_file(job)
         own_test = "none" if test_file else job.data.test
-        data = [replace(job.data, train=p, test=own_test) for p in paths[cuts[comm.rank] : cuts[comm.rank + 1]]]
+        data = [replace(job.data, train=p, test=own_test) for p in paths[mine]]
         read = [shard.load(d, job.seed, job.model.dtype, solo) for d in data]
     heads = np.array([[s.table.features, s.classes] for s in read], np.int64)
     classes = int(comm.max(float(heads[:, 1].max())))
@@ -158,23 +165,24 @@ def silos(job: Job, pattern: str, comm: Comm) -> Population:
     width = comm.allgather(heads[:1, 0].copy(), "counts")[:, 0]
     if (width != width[0]).any():
         raise DataError(f"{pattern}: {width.min()} and {width.max()} features; silos of a job are alike")
-    owner = np.searchsorted(cuts, np.arange(len(paths)), "right") - 1
-    mine = np.flatnonzero(owner == comm.rank)
+    home = np.searchsorted(cuts, np.arange(len(paths)), "right") - 1
     with comm.together("parting the silos' rows"):
         out, train = held.held_out(job, len(paths)), pick.join([s.train for s in read])
-        own = held.part(job, train, np.repeat(mine, [s.train.rows for s in read]), out)
+        own = held.part(job, train, np.repeat(np.arange(len(paths))[mine], [s.train.rows for s in read]), out)
         if own.first < train.rows and not isinstance(train.x, CSR):
             pick.reorder(train, own.order)
-    sizes = comm.allgatherv(np.diff(own.train.starts)[mine], "counts")
+    sizes = comm.sum(np.diff(own.train.starts), "counts")
     counts = np.where(out, 0, sizes)
     bounds = np.concatenate([[0], np.cumsum(counts)])
-    plan = Plan(bounds[cuts], bounds, np.empty(0, np.int64))
+    plan = Plan(np.append(bounds[cuts[comm.origin]], bounds[-1]), np.unique(bounds), np.empty(0, np.int64))
     test = pick.join([s.test for s in read])
     if test_file:
         test = shard.load(replace(job.data, train=test_file, test="none"), job.seed, job.model.dtype, comm).train
     tested = int(comm.sum(np.array([test.rows], np.int64), "counts")[0])
     shards = Shards(train, test, int(counts.sum()), tested, classes, plan, read[0].table)
-    return Population(shards, counts, sizes, own, owner, comm, ())
+    lost = np.flatnonzero(~np.isin(home, comm.origin))
+    owner = np.minimum(np.searchsorted(comm.origin, home), comm.size - 1)
+    return Population(shards, counts, sizes, own, owner, comm, tuple(paths[mine]), lost)
 
 
 def _test_file(job: Job) -> str:

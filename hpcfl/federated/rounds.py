@@ -103,7 +103,7 @@ class Rounds:
         people, comm = self.people, self.comm
         if people.owner[0] >= 0:
             return np.arange(comm.size), people.owner
-        first = np.array([Comm(comm.node).bcast(np.array([comm.rank]))[0]], np.int64)
+        first = np.array([comm.on_node().bcast(np.array([comm.rank]))[0]], np.int64)
         nodes = np.unique(comm.allgather(first)[:, 0], return_inverse=True)[1]
         if not keeps:
             nodes = np.zeros_like(nodes)

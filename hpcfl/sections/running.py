@@ -42,3 +42,6 @@ class Communication:
     """``[comm]``: how ranks talk."""
 
     timeout: float = key(600.0, "seconds after which a rank that does not answer is given up; 0 is never")
+    on_failure: Literal["stop", "continue"] = key(
+        "stop", "after a rank died: end the job, or go on without it (Open MPI's `mpirun --with-ft ulfm`)"
+    )

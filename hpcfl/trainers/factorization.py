@@ -60,12 +60,14 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         state.step()
         seconds.append(perf_counter() - start)
         last = iteration + 1 == job.train.iterations
-        if comm.max(keeper.asks(rounds=iteration + 1) or last, "stop"):
-            keeper.keep({"iteration": iteration + 1}, factors(ratings, state, comm))
         record = {"iteration": iteration + 1, "seconds": seconds[-1]}
         if last or (iteration + 1) % job.evaluate.every == 0:
             record |= evaluate(rule, ratings, state, last, comm)
         yield record
+        if comm.max(keeper.asks(rounds=iteration + 1), "stop") or last:
+            keeper.keep({"iteration": iteration + 1}, factors(ratings, state, comm), last=last)
+    if not record:  # resumed when all iterations were made
+        record = evaluate(rule, ratings, state, True, comm)
     rows, spent = ratings.facts["rows"], sum(seconds)
     summary = {
         **ratings.facts,

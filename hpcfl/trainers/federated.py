@@ -40,7 +40,8 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
     with comm.together("reading the job file"):
         fits(job, tuple(objective.layout.shapes))
     attrs = objective.attrs(people.shards)
-    ranked = bool((people.owner < 0).all())  # an AUC compares single rows, which must not leave a silo
+    silos = bool((people.owner >= 0).all())
+    ranked = not silos  # an AUC compares single rows, which must not leave a silo
     with comm.node_first("compiling kernels"):
         Rounds.warm(job, objective, people)
     rounds = Rounds(job, objective, people, comm)
@@ -53,7 +54,7 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         rounds.groups,
     )
     spending = Spending(job.evaluate.target)
-    first = resume(keeper.load(people.files), rounds, spending)
+    first = resume(keeper.load(people.files, apart=silos), rounds, spending)
     tested = people.shards.test_total > 0 and (not job.evaluate.on or "test" in job.evaluate.on)
 
     def measured(r: int, last: bool) -> dict[str, Any]:
@@ -70,6 +71,8 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         record = rounds.round(r)
         spent.append(perf_counter() - start)
         record |= {"learning_rate": rounds.rate(r), "seconds": spent[-1]}
+        if people.lost.size:
+            record["lost_clients"] = people.lost.tolist()
         rows += record["rows"]
         last = r + 1 == job.train.rounds
         if last or (r + 1) % job.evaluate.every == 0:
@@ -77,9 +80,8 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         spending.add(record)
         yield record
         if comm.max(keeper.asks(rounds=r + 1), "stop") or last:
-            rounds.kept.settle(
-                keeper.keep({"round": r + 1}, rounds.arrays() | {"spending": spending.sums}, rounds.kept.arrays())
-            )
+            server = rounds.arrays() | {"spending": spending.sums}
+            rounds.kept.settle(keeper.keep({"round": r + 1}, server, rounds.kept.arrays(), last))
     if not spent:  # resumed when all rounds were made
         record |= measured(job.train.rounds, True)
     summary = {
@@ -109,7 +111,7 @@ def resume(loaded: Loaded | None, rounds: Rounds, spending: Spending) -> int:
 
 def check(job: Job, people: population.Population) -> None:
     """Refuse a cohort larger than the clients that have rows, or too small for the aggregator."""
-    clients, fed = int(np.count_nonzero(people.counts)), job.federated
+    clients, fed = int(np.count_nonzero(people.counts)) + people.lost.size, job.federated
     try:
         robust(fed, clients)
     except ValueError as error:

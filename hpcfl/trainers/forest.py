@@ -54,11 +54,14 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         if bench.shards.test_total and (last or not boosted or done % job.evaluate.every == 0):
             result = test(bench, trees, base, comm)
             record["test"] = result if last else scalars(result)
-        asked = comm.max(float(keeper.asks(rounds=done)), "stop")
-        if asked and not last:
-            keeper.keep({"trees": done}, stored(trees))
         yield record
+        if comm.max(float(keeper.asks(rounds=done)), "stop") or last:
+            keeper.keep({"trees": done}, stored(trees), last=last)
         start = perf_counter()
+    if not record:  # resumed when all trees were grown
+        record = {"trees": trees.count // (base.size if boosted else 1)}
+        if bench.shards.test_total:
+            record["test"] = test(bench, trees, base, comm)
     arrays = model_arrays(bench, trees, base)
     summary = {
         "rows": bench.shards.total,

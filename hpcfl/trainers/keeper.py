@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from time import perf_counter
 
 import numpy as np
@@ -12,12 +13,14 @@ from hpcfl.comm.communicator import Comm
 from hpcfl.comm.signals import StopFlag
 from hpcfl.config import Job
 from hpcfl.data import identity
-from hpcfl.data.checkpoint import Checkpoints, Loaded
+from hpcfl.data.checkpoint import Checkpoints, Loaded, part
 from hpcfl.data.table import expand
 from hpcfl.errors import HpcflError, Stopped, UsageError
 from hpcfl.trainers.directory import Directory
+from hpcfl.trainers.memory import Memory
 
-NOTHING, SAVE, STOP = range(3)
+NOTHING, HOLD, SAVE, STOP = range(4)
+SHARE = 0.02  # of the time that copies in memory may take
 
 
 class Keeper:
@@ -35,6 +38,8 @@ class Keeper:
         What asks for the end.
     resume : {"", "must", "auto"}
         Whether to go on from a checkpoint; with "must" it is an error if there is none.
+    memory : Memory, optional
+        Where copies are kept from which a run goes on that lost ranks.
 
     Attributes
     ----------
@@ -42,42 +47,59 @@ class Keeper:
         Time spent writing.
     written : int
         Checkpoints written.
+    begun : tuple of float and dict
+        When `load` was done, as `perf_counter` counts, and the position that it gave.
     """
 
-    def __init__(self, job: Job, comm: Comm, directory: Directory, stop: StopFlag, resume: str = "") -> None:
+    def __init__(
+        self, job: Job, comm: Comm, directory: Directory, stop: StopFlag, resume: str = "", memory: Memory | None = None
+    ) -> None:
         self.job, self.comm, self.directory, self.stop, self.resume = job, comm, directory, stop, resume
         self.store = Checkpoints(directory.path / "checkpoints", comm, job.checkpoint.keep)
+        self.memory, self.again = memory, 0.0  # when the next copy is due
         self.fingerprint, self.wish, self.last = "", NOTHING, perf_counter()
         self.seconds, self.written = 0.0, 0
+        self.begun: tuple[float, dict[str, int]] = (self.last, {})
 
-    def load(self, files: tuple[str, ...]) -> Loaded | None:
+    def load(self, files: tuple[str, ...], apart: bool = False) -> Loaded | None:
         """Return the checkpoint to go on from, or None to start at the beginning (collective).
 
         Parameters
         ----------
         files : tuple of str
             The data files, whose fingerprint is compared and stored.
+        apart : bool
+            Whether each rank has files of its own, of which nothing but a hash may leave it.
 
         Raises
         ------
         UsageError
             There is no checkpoint but one is asked for, or it belongs to another job.
         """
-        if isinstance(self.job.data.test, str) and self.job.data.test != "none":
-            files = (*files, *expand(self.job.data.test))
-        digest = np.zeros(64, np.uint8)
-        with self.comm.together("reading the data's fingerprint"):
-            if self.comm.rank == 0:
-                digest[:] = np.frombuffer(identity.data(files).encode(), np.uint8)
-        self.fingerprint = self.comm.bcast(digest, 0, "checkpoint").tobytes().decode()
-        table = config.dump(self.job)
-        loaded = self.store.load(table, self.fingerprint) if self.resume else None
+        loaded = self.memory.recall() if self.memory else None
+        self.fingerprint = self.memory.fingerprint if self.memory and loaded else self._fingerprint(files, apart)
+        if self.memory:
+            self.memory.fingerprint = self.fingerprint
+        if self.resume and loaded is None:
+            loaded = self.store.load(config.dump(self.job), self.fingerprint)
         with self.comm.together("going on from a checkpoint"):
             if self.resume == "must" and loaded is None:
                 raise UsageError(f"{self.store.path} holds no whole checkpoint; --resume auto starts anew then")
             self.directory.begin(loaded.position["records"] if loaded else 0)
         self.last = perf_counter()
+        self.begun = self.last, loaded.position if loaded else {}
         return loaded
+
+    def _fingerprint(self, files: tuple[str, ...], apart: bool) -> str:
+        """Return the fingerprint of the data, the same for any number of ranks (collective)."""
+        test = self.job.data.test
+        first = self.comm.rank == 0
+        with self.comm.together("reading the data's fingerprint"):
+            mine = identity.samples(files) if apart or first else b""
+            if first and isinstance(test, str) and test != "none":
+                mine = identity.samples(expand(test)) + mine
+        every = self.comm.allgatherv(np.frombuffer(mine, np.uint8), "checkpoint")
+        return sha256(every.tobytes()).hexdigest()
 
     def asks(self, steps: int = 0, rounds: int = 0) -> bool:
         """Return whether this rank wants a checkpoint or a stop after step or round number so-and-so (local)."""
@@ -87,18 +109,25 @@ class Keeper:
         )
         if self.comm.rank == 0 and when.every_seconds:
             due = due or perf_counter() - self.last >= when.every_seconds
-        self.wish = STOP if self.stop.raised else SAVE if due else NOTHING
+        copy = self.memory is not None and self.comm.rank == 0 and perf_counter() >= self.again
+        self.wish = STOP if self.stop.raised else SAVE if due else HOLD if copy else NOTHING
         return self.wish != NOTHING
 
     def keep(
-        self, position: Mapping[str, int], shared: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray] | None = None
+        self,
+        position: Mapping[str, int],
+        shared: Mapping[str, np.ndarray],
+        own: Mapping[str, np.ndarray] | None = None,
+        last: bool = False,
     ) -> bool:
-        """Write a checkpoint, then stop if any rank wants to (collective); arguments as `Checkpoints.save`.
+        """Write a checkpoint, or copy the state to memory, as asked; then stop if any rank wants to (collective).
+
+        Arguments as `Checkpoints.save`; at the `last` step a checkpoint is written whatever was asked.
 
         Returns
         -------
         bool
-            Whether it was written.
+            Whether a checkpoint was written.
 
         Raises
         ------
@@ -108,6 +137,11 @@ class Keeper:
         wish = int(self.comm.max(self.wish, "stop"))
         start = perf_counter()
         place = {**position, "records": self.directory.records}
+        if self.memory:
+            self.memory.hold(place, part(self.comm, shared, own or {}))
+            self.again = perf_counter() + (perf_counter() - start) / SHARE
+            if wish == HOLD and not last:
+                return False
         attrs = {"job": config.dump(self.job), "data": self.fingerprint}
         done = self.store.save(place, shared, own or {}, attrs)
         self.last = perf_counter()

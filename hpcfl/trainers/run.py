@@ -7,8 +7,8 @@ import json
 import resource
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from importlib import metadata
-from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +22,9 @@ from hpcfl.config import Job
 from hpcfl.errors import UsageError
 from hpcfl.trainers.directory import Directory
 from hpcfl.trainers.keeper import Keeper
+from hpcfl.trainers.memory import Memory
 from hpcfl.trainers.outcome import Outcome
+from hpcfl.trainers.recovery import Loss, outliving
 
 MODES = ("synchronous", "federated", "forest", "factorization")
 
@@ -45,26 +47,73 @@ def records(job: Job, comm: Comm, replace: bool = False, resume: str = "") -> It
         if mode not in MODES:
             raise UsageError(f"train.mode = '{mode}'{registry.nearest(mode, list(MODES))}")
         module = importlib.import_module(f"hpcfl.trainers.{mode}")
-    directory = Directory(job, comm, replace, bool(resume))
-    startup: float | None = None
-    limit = slurm.stop_after(job.train.time_limit) if comm.rank == 0 else inf
-    with StopFlag(limit) as stop, watch(comm, job.comm.timeout):
-        keeper = Keeper(job, comm, directory, stop, resume)
-        generator = module.epochs(job, comm, keeper)
-        while True:
-            try:
-                record = next(generator)
-            except StopIteration as end:
-                outcome: Outcome = end.value
-                break
-            if startup is None:
-                startup = perf_counter() - began - record.get("seconds", 0.0)
-            with comm.together("writing the log"):
-                directory.log(record)
-            yield record
-    summary = {"mode": mode, "ranks": comm.size, **outcome.summary, "startup_seconds": startup or 0.0}
-    summary["checkpoints"] = {"written": keeper.written, "seconds": keeper.seconds}
-    finish(job, outcome, summary, directory, comm)
+    run = Run(job, comm, module, began)
+    limit = comm.max(slurm.stop_after(job.train.time_limit) if comm.rank == 0 else 0.0, "stop")
+    with StopFlag(limit) as stop:
+        if job.comm.on_failure == "stop":
+            yield from run.attempt(stop, replace, resume)
+            return
+        memory = Memory(comm)
+
+        def attempt(loss: Loss | None) -> Iterator[dict[str, Any]]:
+            return run.attempt(stop, replace and not loss, "auto" if loss else resume, memory, loss)
+
+        yield from outliving(attempt, comm)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One job on one communicator, which may be attempted several times.
+
+    Attributes
+    ----------
+    module : module
+        The trainer.
+    began : float
+        When, as `perf_counter` counts.
+    """
+
+    job: Job
+    comm: Comm
+    module: Any
+    began: float
+    losses: list[dict[str, Any]] = field(default_factory=list)
+
+    def attempt(
+        self, stop: StopFlag, replace: bool, resume: str, memory: Memory | None = None, loss: Loss | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Train to the end, giving each record as it is made (collective)."""
+        job, comm = self.job, self.comm
+        directory = Directory(job, comm, replace, bool(resume))
+        startup: float | None = None
+        with watch(comm, job.comm.timeout):
+            keeper = Keeper(job, comm, directory, stop, resume, memory)
+            generator = self.module.epochs(job, comm, keeper)
+            while True:
+                try:
+                    record = next(generator)
+                except StopIteration as end:
+                    outcome: Outcome = end.value
+                    break
+                if startup is None:
+                    startup = perf_counter() - self.began - record.get("seconds", 0.0)
+                    if loss:
+                        record["lost"] = lost(loss, keeper)
+                        self.losses.append(record["lost"])
+                with comm.together("writing the log"):
+                    directory.log(record)
+                yield record
+        summary = {"mode": job.train.mode, "ranks": comm.size, **outcome.summary, "startup_seconds": startup or 0.0}
+        summary["checkpoints"] = {"written": keeper.written, "seconds": keeper.seconds}
+        if self.losses:
+            summary["lost"] = self.losses
+        finish(job, outcome, summary, directory, comm)
+
+
+def lost(loss: Loss, keeper: Keeper) -> dict[str, Any]:
+    """Return what the log says of ranks that died: who, from where the others go on, and what it cost."""
+    ready, position = keeper.begun
+    return {"ranks": loss.ranks, "hosts": loss.hosts, "from": position, "recovery_seconds": ready - loss.noticed}
 
 
 def finish(job: Job, outcome: Outcome, summary: dict[str, Any], directory: Directory, comm: Comm) -> None:
@@ -89,7 +138,7 @@ def versions() -> dict[str, str]:
 def train(job: Job, comm: Comm, replace: bool = False, resume: str = "") -> dict[str, Any]:
     """Train with a progress bar on rank 0 and return the last record (collective)."""
     record: dict[str, Any] = {}
-    with Progress(job, comm.rank == 0) as progress:
+    with Progress(job, comm) as progress:
         for record in records(job, comm, replace, resume):
             progress.show(record)
     return record

@@ -45,8 +45,9 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         for step in range(done, order.steps):
             gradient.add(w, rows.batch(step), keeper.asks(stepper.t + 1))
             stepper.step(gradient.error)
-            if stepper.asked or (last and step + 1 == order.steps):
-                keeper.keep({"epoch": epoch, "step": step + 1}, stepper.arrays())
+            end = last and step + 1 == order.steps
+            if stepper.asked or end:
+                keeper.keep({"epoch": epoch, "step": step + 1}, stepper.arrays(), last=end)
         spent = perf_counter() - start - (keeper.seconds - before)
         share, done = (order.steps - done) / order.steps, 0
         trained, seconds = trained + share * shards.total, seconds + spent

@@ -1,6 +1,7 @@
-"""Runs the command line with a fault: inject.py KIND PLACE RANK -- hpcfl's arguments.
+"""Runs the command line with faults: inject.py KIND PLACE RANK -- hpcfl's arguments.
 
-The fault comes once, at the second time that RANK passes PLACE (the first, for places passed once).
+A fault comes once, when RANK passes PLACE for the time that PLACES says. KIND, PLACE and RANK may be
+lists with commas: one fault each.
 """
 
 import importlib
@@ -20,6 +21,14 @@ PLACES = {  # name -> (module, attribute path, at which call)
     "fsync": ("hpcfl.data.h5", "sync", 7),
     "rename": ("os", "replace", 3),
     "manifest": ("hpcfl.data.manifest", "Manifest.write", 2),
+    "second epoch": ("hpcfl.trainers.gradients", "Local.write", 21),
+    "fifth round": ("hpcfl.federated.clients", "Clients.train", 5),
+    "copy": ("hpcfl.trainers.memory", "Memory.hold", 2),
+    "recovery": ("hpcfl.trainers.memory", "Memory.recall", 2),  # the first one finds nothing, at the start
+    "log": ("hpcfl.trainers.directory", "Directory.log", 2),
+    "model": ("hpcfl.trainers.directory", "Directory.model", 1),
+    "second trees": ("hpcfl.forest.over_trees", "grow", 3),  # the first call compiles
+    "third iteration": ("hpcfl.factorization.als", "Alternating.step", 3),
 }
 
 
@@ -72,13 +81,13 @@ def wrap(module: str, path: str, before, after) -> None:
 
 def main() -> int:
     """Arm the fault on its rank and run hpcfl."""
-    kind, place, rank = sys.argv[1:4]
     from mpi4py import MPI
 
     from hpcfl.cli.main import main as run
 
-    if kind != "none" and MPI.COMM_WORLD.rank == int(rank):
-        arm(kind, place)
+    for kind, place, rank in zip(*(text.split(",") for text in sys.argv[1:4]), strict=True):
+        if kind != "none" and MPI.COMM_WORLD.rank == int(rank):
+            arm(kind, place)
     return run(sys.argv[5:])
 
 

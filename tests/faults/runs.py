@@ -50,7 +50,34 @@ every_rounds = 1
 [comm]
 timeout = 600
 """
-JOBS = {"synchronous": SYNCHRONOUS, "federated": FEDERATED}
+FOREST = """
+seed = 3
+output = "{output}"
+[data]
+train = "sample:iris"
+[model]
+name = "forest"
+trees = 24
+[train]
+mode = "forest"
+[checkpoint]
+every_rounds = 1
+"""
+FACTORIZATION = """
+seed = 3
+output = "{output}"
+[data]
+train = "sample:ratings"
+[model]
+name = "als"
+rank = 4
+[train]
+mode = "factorization"
+iterations = 6
+[checkpoint]
+every_rounds = 1
+"""
+JOBS = {"synchronous": SYNCHRONOUS, "federated": FEDERATED, "forest": FOREST, "factorization": FACTORIZATION}
 
 
 def job(folder: Path, mode: str = "synchronous", reproducible: bool = False) -> list[str]:
@@ -75,6 +102,6 @@ def result(folder: Path) -> tuple[dict[str, bytes], list[dict]]:
         )
     lines = [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]
     for line in lines:
-        for name in ("seconds", "samples_per_second"):
+        for name in ("seconds", "samples_per_second", "lost"):
             line.pop(name, None)
     return arrays, lines

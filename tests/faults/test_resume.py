@@ -3,6 +3,8 @@
 import json
 import shutil
 
+import h5py
+import numpy as np
 import pytest
 
 from tests.faults.runs import hpcfl, job, result
@@ -78,3 +80,39 @@ def test_the_time_limit_stops_with_a_checkpoint(mpirun, tmp_path):
     assert done.returncode == 75
     assert "stopped by the time limit" in done.stderr
     assert list((tmp_path / "run" / "checkpoints").iterdir())
+
+
+def test_a_silo_that_changed_is_noticed_by_the_rank_that_reads_it(mpirun, tmp_path):
+    rng = np.random.default_rng(3)
+    for k in range(4):
+        with h5py.File(tmp_path / f"silo-{k}.h5", "w") as file:
+            file["x"], file["y"] = rng.standard_normal((30, 4)), rng.integers(0, 3, 30)
+    silos = ["--set", f"data.train={tmp_path}/silo-{{client}}.h5", "--set", "federated.clients_per_round=4"]
+    train = [*job(tmp_path, "federated"), *silos]
+    mpirun(2, hpcfl("none", "", 0, train), timeout=120)
+    mpirun(1, hpcfl("none", "", 0, [*train, "--resume", "--set", "train.rounds=7"]), timeout=120)  # other ranks may
+    with h5py.File(tmp_path / "silo-3.h5", "a") as file:
+        file["x"][5, 1] += 1
+    done = mpirun(2, hpcfl("none", "", 0, [*train, "--resume"]), check=False, timeout=120)
+    assert done.returncode == 2
+    assert "the data files changed since the checkpoint" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("mode", "more"),
+    [("forest", []), ("forest", ["--set", "model.boosting=true", "--set", "model.trees=8"]), ("factorization", [])],
+    ids=["forest", "boosting", "factorization"],
+)
+def test_forests_resume_by_tree_and_factorizations_by_iteration(mpirun, tmp_path, mode, more):
+    """A damaged newest checkpoint, so that the resumed run goes on from the middle; the log is cut back to there."""
+    train = [*job(tmp_path / "whole", mode), *more, "--set", "checkpoint.keep=100"]
+    mpirun(2, hpcfl("none", "", 0, train), timeout=200)
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    folders = sorted((tmp_path / "cut" / "run" / "checkpoints").iterdir())
+    for folder in folders[len(folders) // 2 :]:
+        (folder / "manifest.json").unlink()
+    (tmp_path / "cut" / "run" / "model.h5").unlink()
+    mpirun(2, hpcfl("none", "", 0, [*job(tmp_path / "cut", mode), *more, "--resume"]), timeout=120)
+    assert result(tmp_path / "cut") == result(tmp_path / "whole")
+    mpirun(2, hpcfl("none", "", 0, [*job(tmp_path / "cut", mode), *more, "--resume"]), timeout=120)  # nothing is left
+    assert result(tmp_path / "cut") == result(tmp_path / "whole")
