@@ -63,3 +63,9 @@ def deal(cohort: np.ndarray, cost: np.ndarray, group: np.ndarray, groups: np.nda
         rank[place] = r
         heapreplace(heaps[group[place]], (load + float(cost[place]), r))
     return [np.flatnonzero(rank == r) for r in range(groups.size)]
+
+
+def slabs(places: list[np.ndarray], rank: int, most: int) -> list[np.ndarray]:
+    """Cut the places of `rank` into runs of at most `most`, as many of them as every other rank has."""
+    longest = max(p.size for p in places)
+    return np.array_split(places[rank], max(-(-longest // most), 1))

@@ -31,7 +31,7 @@ class Kept:
     path : Path
         Folder for the files.
     memory : int
-        Bytes of the files that a node may hold in memory; 0 is any number.
+        Bytes of the files that a node may hold in memory.
     checkpoints : int
         How many checkpoints are kept.
     """
@@ -60,7 +60,7 @@ class Kept:
             start = int(comm.bcast(last, purpose="state")[0]) + 1
             width = len(self.keeps) * size * self.kind.itemsize
             with comm.together("making the files of client state"):
-                self.files = SlotFiles(path, start, comm.rank, width, memory // self.node.size)
+                self.files = SlotFiles(path, start, comm.rank, width, max(memory // self.node.size, 1))
 
     def load(self, ids: np.ndarray, bank: Bank) -> None:
         """Fill the bank with the kept vectors of the clients `ids`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ import numpy as np
 from hpcfl.comm.communicator import Comm
 from hpcfl.config import Job
 from hpcfl.federated import fixed
-from hpcfl.federated.bank import Bank
+from hpcfl.federated.bank import SPARE, Bank
 from hpcfl.federated.clients import Clients
-from hpcfl.federated.cohort import Cohort
+from hpcfl.federated.cohort import Cohort, slabs
 from hpcfl.federated.hierarchy import Hierarchy
 from hpcfl.federated.kept import Kept
 from hpcfl.federated.local import Local
@@ -22,7 +22,7 @@ from hpcfl.federated.outbound import Outbound, message_bytes
 from hpcfl.federated.population import Population
 from hpcfl.federated.timetable import Timetable
 from hpcfl.federated.types import Run, Vectors
-from hpcfl.federated.uplink import ACCEPTED, MODEL, STATS, Uplink
+from hpcfl.federated.uplink import ACCEPTED, MODEL, STATS, Messages, Uplink
 from hpcfl.seeding import stream
 
 
@@ -57,9 +57,10 @@ class Rounds:
         self.groups, self.group = self._homes(bool(keeps))
         self.kept = Kept(
             keeps, people.counts.size, w.size, w.dtype, comm,
-            Path(job.output) / "state", fed.state_memory, max(job.checkpoint.keep, 1),
+            Path(job.output) / "state", fed.state_memory // 2, max(job.checkpoint.keep, 1),
         )  # fmt: skip
         self.clients = Clients(job, objective, people, self.kept)
+        self.slab = self._slab((len(keeps) + SPARE + len(self.strategy.sends)) * w.nbytes)
         self.timetable = Timetable(job, people.counts, self.clients.local.batch, self.group, self.groups)
         self.hierarchy = Hierarchy(job, people.counts.size, self.uplink, comm)
 
@@ -139,17 +140,29 @@ class Rounds:
         self, cohort: Cohort, rate: float, r: int, models: np.ndarray, which: np.ndarray | None = None
     ) -> tuple[Vectors, np.ndarray]:
         """Let the cohort train, each client on its strategy's model or number `which` of `models` (collective)."""
-        mine = cohort.places[self.comm.rank]
-        which = None if which is None else which[mine]
-        with self.comm.together("training clients"):
-            ids, steps = cohort.ids[mine], cohort.steps[mine]
-            bank, out, stats = self.clients.train(r, ids, steps, models, rate, self.uplink, which)
-        fine = self.outbound.send(out, bank, r, ids, cohort.ids, self.comm)
-        with self.comm.together("keeping client state"):
-            stats = self.clients.keep(ids, fine, bank, stats)
-            if self.timetable.arrivals:
-                self._discount(out, stats, cohort.ages[mine])
-        return self.uplink.send(out, stats, cohort)
+        return self.uplink.send(self._work(cohort, rate, r, models, which), cohort)
+
+    def _work(
+        self, cohort: Cohort, rate: float, r: int, models: np.ndarray, which: np.ndarray | None
+    ) -> Iterator[Messages]:
+        """Train this rank's clients, a slab at a time, and give their messages (collective)."""
+        for mine in slabs(cohort.places, self.comm.rank, self.slab):
+            with self.comm.together("training clients"):
+                ids, steps, model = cohort.ids[mine], cohort.steps[mine], None if which is None else which[mine]
+                bank, out, stats = self.clients.train(r, ids, steps, models, rate, self.uplink, model)
+            fine = self.outbound.send(out, bank, r, ids, cohort.ids, self.comm)
+            with self.comm.together("keeping client state"):
+                stats = self.clients.keep(ids, fine, bank, stats)
+                if self.timetable.arrivals:
+                    self._discount(out, stats, cohort.ages[mine])
+            yield mine, out, stats
+
+    def _slab(self, each: int) -> int:
+        """Return how many clients, of `each` bytes at most, a rank works on at once (collective)."""
+        if self.job.federated.attack:  # attackers look at all messages of a round
+            return int(self.people.counts.size)
+        ranks = int(self.comm.max(self.comm.node.size, "nodes"))
+        return max(self.job.federated.state_memory // 2 // ranks // each, 1)
 
     def _discount(self, out: Vectors, stats: np.ndarray, ages: np.ndarray) -> None:
         """Make old updates count less; they all are for the one model that the server has."""
@@ -164,7 +177,7 @@ class Rounds:
         mine = cohort.places[self.comm.rank]
         with self.comm.together("asking clients"):
             out, stats = self.clients.answer(cohort.ids[mine], cohort.steps[mine], self.shared, rate, self.first)
-        got, _ = self.first.send(out, stats, cohort)
+        got, _ = self.first.send([(mine, out, stats)], cohort)
         if got:
             self.strategy.hear(self.server, got)
         self.tell()

@@ -23,7 +23,7 @@ class SlotFiles:
     width : int
         Bytes of a slot.
     memory : int
-        Bytes of the files that the system may hold in memory for this rank; 0 is any number.
+        Bytes of the files that the system may hold in memory for this rank.
     """
 
     def __init__(self, path: Path, start: int, rank: int, width: int, memory: int) -> None:
@@ -85,7 +85,7 @@ class SlotFiles:
     def _moved(self) -> None:
         """Let the system forget what was read and written, once it is more than `memory`."""
         self.moved += self.width
-        if self.memory and self.moved > self.memory:
+        if self.moved > self.memory:
             self.moved = 0
             os.fdatasync(self.handle)  # what is not on the disk yet cannot be forgotten
             for handle in self.others.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hpcfl.federated.types import Part, Vectors
 
 STATS = 4  # loss sum, loss weight, accepted, model
 ACCEPTED, MODEL = 2, 3
+Messages = tuple[np.ndarray, Vectors, np.ndarray]  # places, parts, stats of some clients
 
 
 class Uplink:
@@ -78,15 +80,15 @@ class Uplink:
         """Return the weight of each client in the mean of a part."""
         return rows if (self.weighting or part.weight) == "rows" else np.ones(rows.size)
 
-    def send(self, out: Vectors, stats: np.ndarray, cohort: Cohort) -> tuple[Vectors, np.ndarray]:
+    def send(self, messages: Iterable[Messages], cohort: Cohort) -> tuple[Vectors, np.ndarray]:
         """Bring the messages together (collective).
 
         Parameters
         ----------
-        out : dict
-            This rank's messages, (clients, length) each.
-        stats : (clients, 4) float64
-            Loss sum, loss weight, 1 for an accepted client or 0, and the number of its model.
+        messages : iterable of (places, out, stats)
+            This rank's clients, a slab at a time, all of them in the order of ``cohort.places``: their
+            places in the cohort; their messages, (clients, length) each; and stats, (clients, 4) float64:
+            loss sum, loss weight, 1 for an accepted client or 0, and the number of its model.
         cohort : Cohort
 
         Returns
@@ -96,14 +98,14 @@ class Uplink:
             (models, length) each, and the whole cohort's stats.
         """
         if self.aggregator.stack:
-            return self._sliced(out, stats, cohort)
+            return self._sliced(*_joined(messages), cohort)
         if self.gather:
-            return self._gathered(out, stats, cohort)
+            return self._gathered(*_joined(messages), cohort)
         total = np.zeros(self.ends[-1] + cohort.ids.size * STATS, np.int64)
-        places = cohort.places[self.comm.rank]
-        self._add(out, cohort.rows[places], stats, cohort, total)
-        # The stats ride along as bit patterns: each is one rank's, all others add zeros.
-        total[self.ends[-1] :].reshape(-1, STATS)[places] = stats.view(np.int64)
+        for places, out, stats in messages:
+            self._add(out, cohort.rows[places], stats, cohort, total)
+            # The stats ride along as bit patterns: each is one rank's, all others add zeros.
+            total[self.ends[-1] :].reshape(-1, STATS)[places] = stats.view(np.int64)
         self.comm.reduce(total, purpose="updates")
         whole = total[self.ends[-1] :].view(np.float64).reshape(-1, STATS)
         return (self._means(total, whole, cohort) if self.comm.rank == 0 else {}), whole
@@ -159,6 +161,12 @@ class Uplink:
                 got[part.name][m] = self.last[part.name][m] = slices.join(own)
         one = got if self.models > 1 else {name: v[0] for name, v in got.items()}
         return (one if self.comm.rank == 0 else {}), whole
+
+
+def _joined(messages: Iterable[Messages]) -> tuple[Vectors, np.ndarray]:
+    """Return the messages and stats of all slabs."""
+    _, outs, stats = zip(*messages, strict=True)
+    return {name: np.concatenate([out[name] for out in outs]) for name in outs[0]}, np.concatenate(stats)
 
 
 def _in_order(pieces: list[np.ndarray], length: int, order: np.ndarray) -> np.ndarray:

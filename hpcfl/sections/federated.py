@@ -41,13 +41,13 @@ class Federated:
     error_feedback: bool = key(False, "clients add what the compressor lost to their next message")
     weighting: Literal["", "rows", "one"] = key("", "weight of an update; the strategy's own unless set")
     state_memory: int = key(
-        0, "bytes of what clients keep that a node may hold in memory, the rest is on disk; 0 leaves it to the system"
+        1 << 32, "bytes of clients' vectors that a node holds in memory at once: half to work on, half of files"
     )
     exchange: Literal["reduce", "gather"] = key("reduce", "sum updates by Reduce, or gather them on rank 0")
     bound: float = key(64.0, "largest magnitude of a value in an update; a client past it is left out of the round")
 
     def __post_init__(self) -> None:
-        for name in ("clients", "clients_per_round", "local_epochs", "bound"):
+        for name in ("clients", "clients_per_round", "local_epochs", "bound", "state_memory"):
             positive(self, name)
         if isinstance(self.batch_size, int):
             positive(self, "batch_size")
@@ -55,7 +55,7 @@ class Federated:
             raise ValueError(f"fraction = {self.fraction}: a value from 0 to 1 is needed")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout = {self.dropout}: a value from 0 to below 1 is needed")
-        for name in ("state_memory", "local_steps", "client_test", "client_validation", "held_out_clients"):
+        for name in ("local_steps", "client_test", "client_validation", "held_out_clients"):
             not_negative(self, name)
         if self.client_test + self.client_validation >= 1:
             raise ValueError(

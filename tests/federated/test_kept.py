@@ -11,7 +11,7 @@ from hpcfl.comm.communicator import alone
 from hpcfl.data.checkpoint import Checkpoints
 from hpcfl.errors import DataError
 from hpcfl.federated.kept import Kept
-from tests.federated.test_rounds import PRELUDE, folder, job  # noqa: F401
+from tests.federated.test_rounds import PRELUDE, folder, job, run  # noqa: F401
 
 
 def make(path, checkpoints=1, memory=0):
@@ -97,6 +97,17 @@ def test_a_run_goes_on_to_the_same_bits_on_other_ranks(mpirun, folder, tmp_path,
     assert (models[0] == models[1]).all()
     assert np.abs(models[0]).max() > 0.1
     assert len(Checkpoints(tmp_path / "cut" / "checkpoints", alone(), 2)._names()) == 2
+
+
+def test_working_client_by_client_gives_the_same_bits(mpirun, folder):  # noqa: F811
+    kinds = [{"strategy": "scaffold"}, {"aggregator": "median"}, {"exchange": "gather"}, {"strategy": "ifca"}]
+    small, large = (
+        run(mpirun, folder, 2, [job(folder, 3, clients_per_round=5, state_memory=m, **k) for k in kinds])
+        for m in (1, 1 << 32)
+    )
+    for (w, records), (w1, records1) in zip(small, large, strict=True):
+        assert (w == w1).all()
+        assert [r["train_loss"] for r in records] == [r["train_loss"] for r in records1]
 
 
 GROWTH = """
