@@ -72,30 +72,35 @@ class Comm:
         """Return the ranks of this rank's node (collective)."""
         return Comm(self.node, self.family)
 
-    def _count(self, purpose: str, nbytes: int) -> None:
+    def count(self, purpose: str, nbytes: int) -> None:
+        """Count a message of `nbytes` that this rank sends."""
         if self.size > 1:
             self.messages[purpose] += 1
             self.sent[purpose] += nbytes
 
     def sum(self, v: np.ndarray, purpose: str = "sum") -> np.ndarray:
         """Sum `v` over the ranks, in place, and return it (collective)."""
-        self._count(purpose, v.nbytes)
+        self.count(purpose, v.nbytes)
         if self.size > 1:
-            flat = v.reshape(-1)
-            for a in range(0, flat.size, CHUNK):
-                self.mpi.Allreduce(MPI.IN_PLACE, flat[a : a + CHUNK], MPI.SUM)
+            self.allreduce(self.mpi, v.reshape(-1))
         return v
+
+    @staticmethod
+    def allreduce(mpi: MPI.Comm, flat: np.ndarray) -> None:
+        """Sum `flat` in place over the ranks of `mpi`, in messages of bounded length (collective)."""
+        for a in range(0, flat.size, CHUNK):
+            mpi.Allreduce(MPI.IN_PLACE, flat[a : a + CHUNK], MPI.SUM)
 
     def max(self, value: float, purpose: str = "max") -> float:
         """Return the largest `value` of all ranks (collective)."""
         out = np.array([value], np.float64)
-        self._count(purpose, out.nbytes)
+        self.count(purpose, out.nbytes)
         self.mpi.Allreduce(MPI.IN_PLACE, out, MPI.MAX)
         return float(out[0])
 
     def bcast(self, v: np.ndarray, root: int = 0, purpose: str = "bcast") -> np.ndarray:
         """Copy `v` from `root` into `v` of every rank, and return it (collective)."""
-        self._count(purpose, v.nbytes if self.rank == root else 0)
+        self.count(purpose, v.nbytes if self.rank == root else 0)
         flat = v.reshape(-1)
         for a in range(0, flat.size, CHUNK):
             self.mpi.Bcast(flat[a : a + CHUNK], root)
@@ -103,7 +108,7 @@ class Comm:
 
     def reduce(self, v: np.ndarray, root: int = 0, purpose: str = "reduce") -> np.ndarray:
         """Sum `v` over the ranks into `v` of `root` (collective); elsewhere `v` is unchanged."""
-        self._count(purpose, v.nbytes if self.rank != root else 0)
+        self.count(purpose, v.nbytes if self.rank != root else 0)
         flat = v.reshape(-1)
         for a in range(0, flat.size, CHUNK):
             part = flat[a : a + CHUNK]
@@ -119,14 +124,14 @@ class Comm:
         The vectors may differ in length, not in dtype.
         """
         counts = self.allgather(np.array([v.size], np.int64), "lengths")[:, 0]
-        self._count(purpose, v.nbytes if self.rank != root else 0)
+        self.count(purpose, v.nbytes if self.rank != root else 0)
         whole = np.empty(int(counts.sum()) if self.rank == root else 0, v.dtype)
         self.mpi.Gatherv(v.reshape(-1), [whole, counts] if self.rank == root else None, root)
         return np.split(whole, np.cumsum(counts)[:-1]) if self.rank == root else []
 
     def allgather(self, v: np.ndarray, purpose: str = "allgather") -> np.ndarray:
         """Return the equally long vectors of all ranks, shape (size, len(v)) (collective)."""
-        self._count(purpose, v.nbytes)
+        self.count(purpose, v.nbytes)
         out = np.empty((self.size, v.size), v.dtype)
         self.mpi.Allgather(np.ascontiguousarray(v).reshape(-1), out)
         return out
@@ -134,7 +139,7 @@ class Comm:
     def allgatherv(self, v: np.ndarray, purpose: str = "allgather") -> np.ndarray:
         """Return the vectors of all ranks, of any lengths, one after the other (collective)."""
         counts = self.allgather(np.array([v.size], np.int64), "lengths")[:, 0]
-        self._count(purpose, v.nbytes)
+        self.count(purpose, v.nbytes)
         out = np.empty(int(counts.sum()), v.dtype)
         self.mpi.Allgatherv(np.ascontiguousarray(v).reshape(-1), [out, counts])
         return out
@@ -145,7 +150,7 @@ class Comm:
         in_counts = np.empty(self.size, np.int64)
         self.mpi.Alltoall(out_counts, in_counts)
         whole = np.concatenate([p.reshape(-1) for p in parts])
-        self._count(purpose, whole.nbytes)
+        self.count(purpose, whole.nbytes)
         got = np.empty(int(in_counts.sum()), whole.dtype)
         self.mpi.Alltoallv([whole, out_counts], [got, in_counts])
         return np.split(got, np.cumsum(in_counts)[:-1])
@@ -154,12 +159,12 @@ class Comm:
         self, out: np.ndarray, out_counts: np.ndarray, got: np.ndarray, in_counts: np.ndarray, purpose: str
     ) -> None:
         """Send runs of `out`, one a rank, and fill `got` with those meant for this rank (collective)."""
-        self._count(purpose, out.nbytes)
+        self.count(purpose, out.nbytes)
         self.mpi.Alltoallv([out, out_counts], [got, in_counts])
 
     def share(self, part: np.ndarray, out: np.ndarray, counts: np.ndarray, purpose: str) -> None:
         """Fill `out` with the parts of all ranks, of the known lengths `counts` (collective)."""
-        self._count(purpose, part.nbytes)
+        self.count(purpose, part.nbytes)
         self.mpi.Allgatherv(part, [out, counts])
 
     def ring(self, v: np.ndarray, purpose: str = "ring") -> np.ndarray:

@@ -12,14 +12,14 @@ from hpcfl.kernels.flags import jit
 
 
 @jit
-def finish(grad, scale, w, ranges, l2):
-    """Turn a summed gradient into the objective's: ``grad * scale + l2 * w`` on `ranges` (k, 2).
+def finish(total, scale, w, ranges, l2, grad):
+    """Turn a summed gradient into the objective's: ``grad = total * scale``, plus ``l2 * w`` on `ranges` (k, 2).
 
     Returns the penalty l2 / 2 * |w|^2.
     """
     penalty = 0.0
     for i in range(grad.size):
-        grad[i] *= scale
+        grad[i] = total[i] * scale
     if l2 != 0:
         for r in range(ranges.shape[0]):
             for i in range(ranges[r, 0], ranges[r, 1]):

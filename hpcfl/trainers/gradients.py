@@ -1,4 +1,4 @@
-"""The gradient of a batch, summed over ranks: by Allreduce, or in the fixed tree."""
+"""The gradient of a batch, summed over ranks: as it comes, or in the fixed tree."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hpcfl.comm.communicator import Comm
+from hpcfl.comm.summer import summer
 from hpcfl.comm.tree import TreeSum
 from hpcfl.data.shard import Shards
 from hpcfl.trainers.objective import Objective
@@ -16,7 +17,18 @@ WEIGHT, LOSS, ERROR, STOP = range(TALLY)
 
 
 class Sums(Protocol):
-    """Fills a vector of P + TALLY words with the sums over a batch."""
+    """Sums over a batch.
+
+    Attributes
+    ----------
+    total : (P + TALLY,) array
+        Gradient and tally of the last batch, to be read until the next `add`.
+    error : Exception or None
+        What failed on this rank.
+    """
+
+    total: np.ndarray
+    error: Exception | None
 
     def add(self, w: np.ndarray, rows: np.ndarray, stop: bool = False) -> None:
         """Sum gradient and tally of this rank's `rows` and all other ranks' (collective)."""
@@ -52,26 +64,27 @@ def safely(local: Local, w: np.ndarray, rows: np.ndarray, vector: np.ndarray) ->
     return None
 
 
-class AllreduceSums:
-    """One kernel call and one Allreduce a step."""
+class PlainSums:
+    """One kernel call and one sum a step."""
 
-    def __init__(self, local: Local, vector: np.ndarray, comm: Comm) -> None:
-        self.local, self.vector, self.comm = local, vector, comm
+    def __init__(self, local: Local, comm: Comm) -> None:
+        self.local, self.sum = local, summer(comm, local.size + TALLY, local.work.dtype)
+        self.total = self.sum.total
         self.error: Exception | None = None
 
     def add(self, w: np.ndarray, rows: np.ndarray, stop: bool = False) -> None:
         """See `Sums.add`."""
-        self.error = safely(self.local, w, rows, self.vector)
-        self.vector[self.local.size + STOP] = stop
-        self.comm.sum(self.vector, "gradient")
+        self.error = safely(self.local, w, rows, self.sum.mine)
+        self.sum.mine[self.local.size + STOP] = stop
+        self.sum.finish()
 
 
 class TreeSums:
     """One kernel call a group; group vectors are added in the fixed tree."""
 
-    def __init__(self, local: Local, vector: np.ndarray, runs: np.ndarray, bounds: np.ndarray, comm: Comm) -> None:
-        self.local, self.vector, self.comm = local, vector, comm
-        self.tree = TreeSum(comm, int(runs[-1]), runs, vector)
+    def __init__(self, local: Local, runs: np.ndarray, bounds: np.ndarray, comm: Comm) -> None:
+        self.local, self.total = local, np.zeros(local.size + TALLY, local.work.dtype)
+        self.tree = TreeSum(comm, int(runs[-1]), runs, self.total)
         self.bounds = bounds  # of the rank's groups, in its strata
         self.error: Exception | None = None
 
@@ -84,16 +97,16 @@ class TreeSums:
             buffer[self.local.size + STOP] = stop
             self.error = self.error or error
             self.tree.push()
-        self.tree.finish(self.vector)
+        self.tree.finish(self.total)
 
 
-def sums(objective: Objective, shards: Shards, vector: np.ndarray, comm: Comm) -> Any:
-    """Return what fills `vector` (P + TALLY,) at each step, as the plan asks."""
+def sums(objective: Objective, shards: Shards, comm: Comm) -> Any:
+    """Return what sums gradients over ranks at each step, as the plan asks (collective)."""
     plan = shards.plan
     first, end = plan.owned(plan.strata, comm.rank)
     if not plan.groups:
-        return AllreduceSums(Local(objective, shards, end - first), vector, comm)
+        return PlainSums(Local(objective, shards, end - first), comm)
     runs = np.searchsorted(plan.segments, plan.cuts)
     groups = np.searchsorted(plan.strata, plan.segments[runs[comm.rank] : runs[comm.rank + 1] + 1])
     most = int(np.diff(groups).max())
-    return TreeSums(Local(objective, shards, most), vector, runs, groups - first, comm)
+    return TreeSums(Local(objective, shards, most), runs, groups - first, comm)

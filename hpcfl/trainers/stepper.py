@@ -13,12 +13,13 @@ from hpcfl.config import Job
 from hpcfl.data.shard import Shards
 from hpcfl.errors import DivergedError
 from hpcfl.kernels import updates
+from hpcfl.kernels.sums import add_rows
 from hpcfl.trainers.gradients import ERROR, LOSS, STOP, TALLY, WEIGHT
 from hpcfl.trainers.objective import Objective
 
 
 class Stepper:
-    """Parameters, optimizer state and the vector in which a step's sums arrive.
+    """Parameters and optimizer state, moved by the sums of each step.
 
     Attributes
     ----------
@@ -26,8 +27,8 @@ class Stepper:
         Parameters.
     state : (slots, P) float
         The optimizer's.
-    vector : (P + TALLY,) float
-        Sums over the batch: gradient, then the tally.
+    grad : (P,) float
+        Gradient of the last step's objective.
     t : int
         Steps made.
     rate : float
@@ -43,17 +44,17 @@ class Stepper:
         self.w = objective.start(job.seed)
         self.size = self.w.size
         self.state = np.zeros((self.rule.slots, self.size), self.w.dtype)
-        self.vector = np.zeros(self.size + TALLY, self.w.dtype)
+        self.grad = np.zeros_like(self.w)
         self.t, self.rate, self.asked = 0, 0.0, False
         self.sums = np.zeros(3)  # weight, loss and penalty of the epoch so far
 
     def warm(self, gradient: Any) -> None:
         """Compile every kernel of a step on one row, without changing anything (local)."""
-        local, w = gradient.local, self.w.copy()
-        local.write(w, np.zeros(1, np.int32), self.vector)
-        self._move(w, self.vector[: self.size], self.state.copy(), 0.0, 1)
-        updates.norm(self.vector[: self.size])
-        self.vector[:] = 0
+        w, vector = self.w.copy(), np.zeros(self.size + TALLY, self.w.dtype)
+        gradient.local.write(w, np.zeros(1, np.int32), vector)
+        add_rows(vector[None], 0, vector.size, vector)
+        self._move(w, vector, self.state.copy(), 0.0, 1)
+        updates.norm(w)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all that the next step depends on, equal on every rank: what a checkpoint holds."""
@@ -64,8 +65,8 @@ class Stepper:
         self.w[:], self.state[:], self.sums[:] = arrays["w"], arrays["state"], arrays["sums"]
         self.t, self.rate = int(arrays["t"]), float(arrays["rate"])
 
-    def step(self, failed: Exception | None = None) -> None:
-        """Make one step with the sums in `vector`.
+    def step(self, vector: np.ndarray, failed: Exception | None = None) -> None:
+        """Make one step with the sums over the batch in `vector` (P + TALLY,): gradient, then the tally.
 
         Raises
         ------
@@ -74,7 +75,7 @@ class Stepper:
         HpcflError
             A rank failed in its local part (on all ranks alike).
         """
-        tally = self.vector[self.size :]
+        tally = vector[self.size :]
         self.asked = bool(tally[STOP] > 0)
         if tally[ERROR] > 0:
             with self.comm.together(f"computing the gradient of step {self.t + 1}"):
@@ -86,7 +87,7 @@ class Stepper:
         if not isfinite(loss):
             self._diverged("loss", loss)
         if weight > 0:
-            penalty = self._move(self.w, self.vector[: self.size], self.state, self.rate, self.t, 1 / weight)
+            penalty = self._move(self.w, vector, self.state, self.rate, self.t, 1 / weight)
             self.sums += (weight, loss, penalty * weight)
 
     def epoch_means(self) -> dict[str, float]:
@@ -110,16 +111,17 @@ class Stepper:
         return float(self.rule.learning_rate * warm * section.schedule.factor(self.t, self.steps))
 
     def _move(
-        self, w: np.ndarray, grad: np.ndarray, state: np.ndarray, rate: float, t: int, scale: float = 1.0
+        self, w: np.ndarray, vector: np.ndarray, state: np.ndarray, rate: float, t: int, scale: float = 1.0
     ) -> float:
-        penalty = updates.finish(grad, w.dtype.type(scale), w, self.penalized, w.dtype.type(self.l2))
+        kind, grad = w.dtype.type, self.grad
+        penalty = updates.finish(vector, kind(scale), w, self.penalized, kind(self.l2), grad)
         limit = self.section.clip_norm
         if limit:
             length = updates.norm(grad)
             if not isfinite(length):
                 self._diverged("norm of the gradient", length)
             if length > limit:
-                grad *= w.dtype.type(limit / length)
+                grad *= kind(limit / length)
         self.kernel(w, grad, state, self.hyper, rate, t)
         return float(penalty)
 

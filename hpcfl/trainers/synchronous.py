@@ -33,7 +33,7 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
     attrs = objective.attrs(shards)
     order = Order(shards.plan, comm.rank, job.seed)
     stepper = Stepper(job, objective, shards, order.steps * job.train.epochs, comm)
-    gradient = sums(objective, shards, stepper.vector, comm)
+    gradient = sums(objective, shards, comm)
     with comm.node_first("compiling kernels"):
         stepper.warm(gradient)
     first, done = resume(keeper.load(shards.table.files), stepper)
@@ -44,7 +44,7 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         start, before = perf_counter(), keeper.seconds
         for step in range(done, order.steps):
             gradient.add(w, rows.batch(step), keeper.asks(stepper.t + 1))
-            stepper.step(gradient.error)
+            stepper.step(gradient.total, gradient.error)
             end = last and step + 1 == order.steps
             if stepper.asked or end:
                 keeper.keep({"epoch": epoch, "step": step + 1}, stepper.arrays(), last=end)

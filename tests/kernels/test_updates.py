@@ -63,7 +63,7 @@ def test_equals_slow_twin(name, keys, dtype, tolerance):
 
 def test_finish_takes_the_mean_and_adds_the_penalty():
     w, grad = np.array([1.0, 2.0, 3.0]), np.array([4.0, 4.0, 4.0])
-    penalty = updates.finish(grad, 0.5, w, np.array([[0, 2]]), 0.1)
+    penalty = updates.finish(grad, 0.5, w, np.array([[0, 2]]), 0.1, grad)
     np.testing.assert_allclose(grad, [2.1, 2.2, 2.0])
     assert penalty == pytest.approx(0.05 * 5)
     assert updates.norm(np.array([3.0, 4.0])) == 5

@@ -89,7 +89,7 @@ def curve(dtype="float32", steps=60):
     first, losses = w.copy(), []
     for t, batch in enumerate(batches, 1):
         loss = rule.loss_grad(False)(w, shards.train.x, shards.train.y, batch, affine, spec, work, grad)
-        updates.finish(grad, grad.dtype.type(1 / 32), w, layout.penalized(), grad.dtype.type(0))
+        updates.finish(grad, grad.dtype.type(1 / 32), w, layout.penalized(), grad.dtype.type(0), grad)
         optimizer.step(w, grad, state, 0.05, t)
         losses.append(loss / 32)
     return losses, first, batches, shards, layout

@@ -1,0 +1,93 @@
+"""One vector a step, summed over all ranks: through memory that a node's ranks share, or by Allreduce."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from mpi4py import MPI
+
+from hpcfl.comm.communicator import Comm
+from hpcfl.comm.window import shared
+from hpcfl.kernels.sums import add_rows
+
+LEAST = 2048  # elements below which MPI's own sum is as fast
+
+
+class Summer(Protocol):
+    """A place to write a vector, and its sum over the ranks.
+
+    Attributes
+    ----------
+    mine : (P,) array
+        Where this rank writes, before each `finish`.
+    total : (P,) array
+        The sum, to be read until the next `finish`.
+    """
+
+    mine: np.ndarray
+    total: np.ndarray
+
+    def finish(self) -> None:
+        """Sum `mine` over the ranks into `total` (collective)."""
+
+
+class Allreduce:
+    """MPI's own sum, in place."""
+
+    def __init__(self, comm: Comm, size: int, dtype: np.dtype) -> None:
+        self.comm = comm
+        self.mine = self.total = np.zeros(size, dtype)
+
+    def finish(self) -> None:
+        """See `Summer.finish`."""
+        self.comm.sum(self.total, "gradient")
+
+
+class SharedSum:
+    """Each rank of a node finishes a slice of the coordinates, reading the others' vectors where they lie.
+
+    MPI copies a message twice on its way through a node; here nothing is copied. With several
+    nodes, the ranks of one place on each node then Allreduce their slice.
+
+    Parameters
+    ----------
+    comm, node : Comm
+        All ranks, and those of this node.
+    across : MPI.Comm
+        The ranks of other nodes with the same place on theirs.
+    """
+
+    def __init__(self, comm: Comm, node: Comm, across: MPI.Comm, size: int, dtype: np.dtype) -> None:
+        self.comm, self.node, self.across = comm, node, across
+        whole = shared(node, (node.size + 1, size), dtype)
+        self.rows, self.mine, self.total = whole[:-1], whole[node.rank], whole[-1]
+        self.start, self.stop = (size * r // node.size for r in (node.rank, node.rank + 1))
+
+    def finish(self) -> None:
+        """See `Summer.finish`."""
+        self.comm.count("gradient", self.mine.nbytes)
+        self.node.barrier()  # all vectors are written
+        add_rows(self.rows, self.start, self.stop, self.total)
+        if self.across.size > 1:
+            self.comm.allreduce(self.across, self.total[self.start : self.stop])
+        self.node.barrier()  # all slices are there
+
+
+def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None) -> Summer:
+    """Return the faster way to sum vectors of `size` elements again and again (collective).
+
+    Parameters
+    ----------
+    comm : Comm
+    size : int
+    dtype : dtype
+    node : Comm, optional
+        Ranks that share memory; found out unless given.
+    """
+    node = node or Comm(comm.node)
+    if comm.size == 1 or size < LEAST or int(comm.max(node.size)) == 1:
+        return Allreduce(comm, size, dtype)
+    if -int(comm.max(-node.size)) != int(comm.max(node.size)):  # slices would not meet
+        return Allreduce(comm, size, dtype)
+    return SharedSum(comm, node, comm.mpi.Split(node.rank, comm.rank), size, dtype)

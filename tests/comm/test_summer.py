@@ -1,0 +1,41 @@
+"""Sums through shared memory equal MPI's, on one node and on several."""
+
+import numpy as np
+
+PROGRAM = """
+import numpy as np
+from mpi4py import MPI
+from hpcfl.comm.communicator import Comm, world
+from hpcfl.comm.summer import Allreduce, SharedSum, summer
+comm = world()
+for size in {sizes}:
+    nodes = [None, Comm(comm.mpi.Split(comm.rank // {node}, comm.rank))]  # the second: as if nodes had so many ranks
+    for node in nodes:
+        ours, plain = summer(comm, size, np.dtype(np.float64), node), Allreduce(comm, size, np.float64)
+        assert isinstance(ours, SharedSum) == (size >= 2048 and (node is None or comm.size % {node} == 0)), size
+        for step in range(3):
+            rng = np.random.default_rng([step, comm.rank])
+            ours.mine[:] = plain.mine[:] = rng.integers(-99, 99, size)
+            ours.finish()
+            plain.finish()
+            assert np.abs(ours.total).sum() > 0
+            assert (ours.total == plain.total).all(), (size, step)
+"""
+
+
+def test_equals_allreduce(mpirun):
+    mpirun(2, PROGRAM.format(sizes=(7, 2048, 100_001), node=2))
+    mpirun(3, PROGRAM.format(sizes=(5001,), node=2))
+    mpirun(4, PROGRAM.format(sizes=(5001,), node=2))
+
+
+def test_kernel_adds_rows_in_order():
+    from hpcfl.kernels.sums import add_rows
+
+    rows = np.random.default_rng(0).standard_normal((5, 10_001)).astype(np.float32)
+    out = np.zeros(10_001, np.float32)
+    add_rows(rows, 3, 9_000, out)
+    expected = np.add.reduce(rows[:, 3:9_000], axis=0)
+    assert np.array_equal(out[3:9_000], expected)
+    assert (out[:3] == 0).all()
+    assert (out[9_000:] == 0).all()
