@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from hpcfl.comm.communicator import Comm
+from hpcfl.comm.window import shared
 
-Node = tuple[int, int, np.ndarray]  # first group, groups, their sum
+Run = tuple[int, int]  # first group, groups
 
 
 class TreeSum:
     """Adds the vectors of `groups` groups, each rank holding a run of them.
 
     Each rank adds the aligned subtrees inside its run as the vectors come; then every rank
-    receives its slice of the coordinates of all subtrees, finishes the tree there, and the
-    slices are brought together. An addition of two given vectors has the same bits everywhere,
-    and which two are added depends on their group numbers alone.
+    finishes the tree on its slice of the coordinates of all subtrees, and the slices are brought
+    together: in memory that the ranks share if they are on one node, else by two exchanges. An
+    addition of two given vectors has the same bits everywhere, and which two are added depends on
+    their group numbers alone.
 
     Parameters
     ----------
@@ -24,60 +26,77 @@ class TreeSum:
         A power of two.
     runs : (ranks + 1,) int array
         Bounds of each rank's run of groups.
-    like : (P,) array
-        Gives length and dtype of the vectors.
+    size : int
+        Length P of the vectors.
+    dtype : dtype
+
+    Attributes
+    ----------
+    total : (P,) array
+        The sum, to be read until the next `finish`.
     """
 
-    def __init__(self, comm: Comm, groups: int, runs: np.ndarray, like: np.ndarray) -> None:
-        self.comm, self.size, self.dtype = comm, like.size, like.dtype
-        self.bounds = like.size * np.arange(comm.size + 1) // comm.size
+    def __init__(self, comm: Comm, groups: int, runs: np.ndarray, size: int, dtype: np.typing.DTypeLike) -> None:
+        self.comm, self.bounds = comm, size * np.arange(comm.size + 1) // comm.size
         self.subtrees = [_cover(int(runs[r]), int(runs[r + 1])) for r in range(comm.size)]
-        self.first = int(runs[comm.rank])
-        self.spare = [np.empty_like(like) for _ in range(2 * groups.bit_length() + 1)]
+        self.first, self.stack = int(runs[comm.rank]), list[Run]()
+        node, depth = Comm(comm.node), 2 * groups.bit_length() + 1
+        self.near = comm.max(node.size) == comm.size
+        shape = (comm.size * depth + 1, size) if self.near else (depth + 1, size)
+        memory = shared(node, shape, dtype) if self.near and comm.size > 1 else np.zeros(shape, dtype)
+        self.total, self.slots = memory[-1], memory[:-1].reshape(-1, depth, size)
+        self.mine = self.slots[comm.rank if self.near else 0]
         mine = int(np.diff(self.bounds)[comm.rank])
-        self.received = np.empty((sum(len(s) for s in self.subtrees), mine), like.dtype)
-        self.packed = np.empty(len(self.subtrees[comm.rank]) * like.size, like.dtype)
-        self.stack: list[Node] = []
+        far = 0 if self.near else sum(len(s) for s in self.subtrees)
+        self.received = np.empty((far, mine), dtype)
+        self.packed = np.empty(size * len(self.subtrees[comm.rank]) if far else 0, dtype)
 
     def buffer(self) -> np.ndarray:
-        """Return a vector to write the next group of this rank into; then call `push`."""
-        return self.spare[-1]
+        """Return the vector to write the next group, or aligned subtree, of this rank into; then call `push`."""
+        return np.asarray(self.mine[len(self.stack)])
 
-    def push(self) -> None:
-        """Add the vector that was written into `buffer` to the tree (local)."""
-        start = self.stack[-1][0] + self.stack[-1][1] if self.stack else self.first
-        _merge(self.stack, (start, 1, self.spare.pop()), self.spare)
+    def push(self, groups: int = 1) -> None:
+        """Add the vector that was written into `buffer`, the sum of so many groups, to the tree (local)."""
+        start = sum(self.stack[-1]) if self.stack else self.first
+        self.stack.append((start, groups))
+        _merge(self.stack, list(self.mine[: len(self.stack)]))
 
-    def finish(self, out: np.ndarray) -> None:
-        """Write the sum over all groups of all ranks into `out` (collective)."""
+    def finish(self) -> None:
+        """Write the sum over all groups of all ranks into `total` (collective)."""
         if self.comm.size == 1:
-            out[:] = self.stack[0][2]
+            self.total[:] = self.mine[0]
+        elif self.near:
+            self._beside()
         else:
-            self._exchange(out)
-        self.spare += [vector for _, _, vector in self.stack]
+            self._exchange()
         self.stack.clear()
 
-    def _exchange(self, out: np.ndarray) -> None:
+    def _beside(self) -> None:
+        a, b = self.bounds[self.comm.rank : self.comm.rank + 2]
+        self.comm.count("tree", self.total.nbytes)
+        self.comm.barrier()  # all subtrees are written
+        self.total[a:b] = _finished(
+            self.subtrees, [self.slots[r, s, a:b] for r, run in enumerate(self.subtrees) for s in range(len(run))]
+        )
+        self.comm.barrier()  # all slices are there
+
+    def _exchange(self) -> None:
         own, counts = len(self.stack), np.diff(self.bounds)
         at = 0
         for r in range(self.comm.size):
-            for _, _, vector in self.stack:
+            for vector in self.mine[:own]:
                 part = vector[self.bounds[r] : self.bounds[r + 1]]
                 self.packed[at : at + part.size] = part
                 at += part.size
         mine = counts[self.comm.rank]
         sizes = np.array([len(s) for s in self.subtrees]) * mine
         self.comm.exchange(self.packed[:at], counts * own, self.received, sizes, "tree")
-        done: list[Node] = []
-        nodes = [node for run in self.subtrees for node in run]
-        for (start, width), vector in zip(nodes, self.received, strict=True):
-            _merge(done, (start, width, vector), [])
-        self.comm.share(done[0][2], out, counts, "tree")
+        self.comm.share(_finished(self.subtrees, list(self.received)), self.total, counts, "tree")
 
 
-def _cover(start: int, stop: int) -> list[tuple[int, int]]:
+def _cover(start: int, stop: int) -> list[Run]:
     """Return the aligned subtrees (first group, groups) that make up the run [start, stop)."""
-    stack: list[tuple[int, int]] = []
+    stack: list[Run] = []
     for group in range(start, stop):
         stack.append((group, 1))
         while _siblings(stack):
@@ -86,16 +105,25 @@ def _cover(start: int, stop: int) -> list[tuple[int, int]]:
     return stack
 
 
-def _siblings(stack: list[tuple[int, int]]) -> bool:
+def _siblings(stack: list[Run]) -> bool:
     return len(stack) > 1 and stack[-2][1] == stack[-1][1] and stack[-2][0] % (2 * stack[-2][1]) == 0
 
 
-def _merge(stack: list[Node], node: Node, free: list[np.ndarray]) -> None:
-    """Push `node`, adding right siblings to left ones in place; freed vectors go to `free`."""
-    stack.append(node)
-    while _siblings([(a, n) for a, n, _ in stack[-2:]]):
-        start, width, left = stack[-2]
-        right = stack.pop()[2]
-        left += right
-        free.append(right)
-        stack[-1] = (start, 2 * width, left)
+def _merge(stack: list[Run], vectors: list[np.ndarray]) -> None:
+    """Add right siblings at the end of the stack to left ones, in place."""
+    while _siblings(stack):
+        (start, width), _ = stack[-2:]
+        vectors[-2] += vectors[-1]
+        vectors.pop()
+        stack[-2:] = [(start, 2 * width)]
+
+
+def _finished(subtrees: list[list[Run]], vectors: list[np.ndarray]) -> np.ndarray:
+    """Return the sum of the subtrees of all ranks; vectors are overwritten."""
+    stack: list[Run] = []
+    done: list[np.ndarray] = []
+    for run, vector in zip((run for runs in subtrees for run in runs), vectors, strict=True):
+        stack.append(run)
+        done.append(vector)
+        _merge(stack, done)
+    return done[0]

@@ -26,8 +26,8 @@ class Gram:
 
     def __init__(self, deal: Deal, rank: int, dtype: np.typing.DTypeLike, comm: Comm) -> None:
         self.edges = deal.own_blocks()
-        self.out = np.zeros((rank, rank), dtype)
-        self.tree = TreeSum(comm, deal.cuts.size - 1, deal.runs, self.out.reshape(-1))
+        self.tree = TreeSum(comm, deal.cuts.size - 1, deal.runs, rank * rank, dtype)
+        self.out = self.tree.total.reshape(rank, rank)
 
     def __call__(self, own: np.ndarray) -> np.ndarray:
         """Return the matrix (rank, rank) of all ranks' rows, `own` (n, rank + 1) being this rank's (collective)."""
@@ -36,5 +36,5 @@ class Gram:
             rows = np.ascontiguousarray(own[a:b, :k])
             np.dot(rows.T, rows, self.tree.buffer().reshape(k, k))
             self.tree.push()
-        self.tree.finish(self.out.reshape(-1))
+        self.tree.finish()
         return self.out

@@ -12,23 +12,29 @@ import numpy as np
 
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.loss import derivative
+from hpcfl.kernels.matmul import DEPTH, STACK, matmul, matmul_tree, transpose
+from hpcfl.kernels.tiles import prefetch
 
 CHUNK = 512  # rows that are in work at a time: bounds the scratch memory of a full batch
+AHEAD = 4  # rows that are asked for before they are copied
 
 
 def work_size(spec: np.ndarray, rows: int) -> int:
-    """Return the scratch elements that `loss_grad` and `scores` need for batches of `rows` rows."""
+    """Return the scratch elements that the kernels need for batches of `rows` rows."""
     widths = [int(v) for v in spec[2:]]
-    chunk = min(rows, CHUNK)
-    spare = max(a * b for a, b in zip(widths[:-1], widths[1:], strict=True)) if rows > CHUNK else 0
-    return chunk * (sum(widths) + 2 * max(widths[1:])) + spare
+    turned = max([a * b for a, b in zip(widths[1:-1], widths[2:], strict=True)], default=0)
+    return min(rows, CHUNK) * (sum(widths) + 2 * max(widths[1:])) + turned + STACK
 
 
 @part
 def gather(x, rows, affine, out):
     """Copy rows of `x` into `out` (m, d), converted to its dtype, shifted and scaled."""
+    for i in range(min(AHEAD, rows.size)):
+        prefetch(x, rows[i])
     for i in range(rows.size):
         r = rows[i]
+        if i + AHEAD < rows.size:
+            prefetch(x, rows[i + AHEAD])
         if affine.shape[1] == 0:
             for j in range(out.shape[1]):
                 out[i, j] = x[r, j]
@@ -63,7 +69,7 @@ def forward(w, spec, m, work):
         source = work[at : at + m * a].reshape(m, a)
         at += m * a
         target = work[at : at + m * b].reshape(m, b)
-        np.dot(source, w[p : p + a * b].reshape(a, b), target)
+        matmul(source, w[p : p + a * b].reshape(a, b), False, target)
         p += a * b
         activate(spec[1], target, w[p : p + b], layer == spec.size - 2)
         p += b
@@ -84,9 +90,9 @@ def back_activation(kind, delta, h):
 
 
 @part
-def bias_sum(delta, first, out):
-    """Write, or after the first chunk add, the column sums of `delta` to `out`."""
-    if first:
+def bias_sum(delta, add, out):
+    """Write, or if `add` add, the column sums of `delta` to `out`."""
+    if not add:
         out[:] = 0
     for i in range(delta.shape[0]):
         for j in range(out.size):
@@ -94,13 +100,37 @@ def bias_sum(delta, first, out):
 
 
 @part
-def backward(w, spec, m, work, at, first, spare, grad):
-    """Go back through the layers from the derivative at work[at:], writing or adding to `grad`."""
+def bias_tree(delta, bounds, stack, out):
+    """Write the column sums of `delta` to `out`, groups of rows added in a binary tree as in `matmul_tree`."""
+    width = stack.size // DEPTH
+    for start in range(0, out.size, width):
+        n = min(width, out.size - start)
+        slots = stack[: DEPTH * n].reshape(DEPTH, n)
+        top = 0
+        for g in range(bounds.size - 1):
+            bias_sum(delta[bounds[g] : bounds[g + 1], start : start + n], False, slots[top])
+            top += 1
+            done = g + 1
+            while done % 2 == 0:
+                top -= 1
+                for j in range(n):
+                    slots[top - 1, j] += slots[top, j]
+                done //= 2
+        out[start : start + n] = slots[0]
+
+
+@part
+def backward(w, spec, m, work, at, bounds, add, grad):
+    """Go back through the layers from the derivative at work[at:], writing or adding to `grad`.
+
+    With `bounds` the gradient is a tree sum over groups of rows, without (size 0) a plain one.
+    """
     widest = 0
     for layer in range(3, spec.size):
         widest = max(widest, spec[layer])
-    size = m * widest
+    size, stack = m * widest, work[work.size - STACK :]
     base = at + m * spec[spec.size - 1]
+    turned = base + 2 * size
     delta_at, p, flip = at, grad.size, 0
     for layer in range(spec.size - 2, 1, -1):
         a, b = spec[layer], spec[layer + 1]
@@ -108,20 +138,22 @@ def backward(w, spec, m, work, at, first, spare, grad):
         at -= m * a
         source = work[at : at + m * a].reshape(m, a)
         p -= b
-        bias_sum(delta, first, grad[p : p + b])
+        biases = grad[p : p + b]
         p -= a * b
-        target = grad[p : p + a * b]
-        if first:
-            np.dot(source.T, delta, target.reshape(a, b))
+        target = grad[p : p + a * b].reshape(a, b)
+        if bounds.size > 0:
+            bias_tree(delta, bounds, stack, biases)
+            matmul_tree(source.T, delta, bounds, stack, target)
         else:
-            np.dot(source.T, delta, spare[: a * b].reshape(a, b))
-            for i in range(a * b):
-                target[i] += spare[i]
+            bias_sum(delta, add, biases)
+            matmul(source.T, delta, add, target)
         if layer > 2:
             delta_at = base + flip * size
             flip = 1 - flip
             below = work[delta_at : delta_at + m * a].reshape(m, a)
-            np.dot(delta, w[p : p + a * b].reshape(a, b).T, below)
+            back = work[turned : turned + a * b].reshape(b, a)
+            transpose(w[p : p + a * b].reshape(a, b), back)
+            matmul(delta, back, False, below)
             back_activation(spec[1], below, source)
 
 
@@ -153,7 +185,6 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
         grad[:] = 0
     if spec.size == 4 and spec[3] == 1:
         return single_output(w, x, y, rows, affine, spec[0], work, grad)
-    spare = work[max(work.size - _largest(spec), 0) :]
     for start in range(0, rows.size, CHUNK):
         batch = rows[start : start + CHUNK]
         m = batch.size
@@ -161,17 +192,31 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
         at = forward(w, spec, m, work)
         z = work[at : at + m * spec[spec.size - 1]].reshape(m, spec[spec.size - 1])
         loss += derivative(spec[0], z, y, batch)
-        backward(w, spec, m, work, at, start == 0, spare, grad)
+        backward(w, spec, m, work, at, spec[:0], start > 0, grad)
     return loss
 
 
-@part
-def _largest(spec):
-    """Return the elements of the largest weight matrix."""
-    most = 0
-    for layer in range(2, spec.size - 1):
-        most = max(most, spec[layer] * spec[layer + 1])
-    return most
+@jit
+def tree_grad(w, x, y, rows, bounds, affine, spec, work, losses, grad):
+    """Write the gradient of at most `CHUNK` rows, groups of them added in a binary tree.
+
+    Parameters
+    ----------
+    bounds : (groups + 1,) int64
+        Places in `rows` where a group starts; a power of two of groups.
+    losses : (groups,) float
+        Output: the loss summed over each group.
+    w, x, y, rows, affine, spec, work, grad
+        As in `loss_grad`, for networks with more than one output or layer.
+    """
+    m, k = rows.size, spec[spec.size - 1]
+    gather(x, rows, affine, work[: m * spec[2]].reshape(m, spec[2]))
+    at = forward(w, spec, m, work)
+    z = work[at : at + m * k].reshape(m, k)
+    for g in range(losses.size):
+        lo, hi = bounds[g], bounds[g + 1]
+        losses[g] = derivative(spec[0], z[lo:hi], y, rows[lo:hi])
+    backward(w, spec, m, work, at, bounds, False, grad)
 
 
 @part

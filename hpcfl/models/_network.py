@@ -33,6 +33,11 @@ def loss_grad(is_sparse: bool) -> Any:
     return sparse.loss_grad if is_sparse else network.loss_grad
 
 
+def tree_grad(is_sparse: bool) -> Any:
+    """Return the kernel that adds groups of dense rows in a tree; None for CSR rows."""
+    return None if is_sparse else network.tree_grad
+
+
 def scores(is_sparse: bool) -> Any:
     """Return the kernel of the raw outputs for dense or CSR rows."""
     return sparse.scores if is_sparse else network.scores

@@ -66,6 +66,10 @@ class MLP:
             raise ValueError("the mlp takes dense rows; use softmax or logistic, or convert to dense")
         return _network.loss_grad(False)
 
+    def tree_grad(self, sparse: bool) -> Any:
+        """Return the kernel that gives the gradient of many groups of rows in one call, or None."""
+        return _network.tree_grad(sparse)
+
     def scores(self, sparse: bool) -> Any:
         """Return the kernel that gives raw outputs."""
         return _network.scores(sparse)

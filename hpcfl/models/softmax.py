@@ -48,6 +48,10 @@ class Softmax:
         """Return the kernel that gives loss and gradient."""
         return _network.loss_grad(sparse)
 
+    def tree_grad(self, sparse: bool) -> Any:
+        """Return the kernel that gives the gradient of many groups of rows in one call, or None."""
+        return _network.tree_grad(sparse)
+
     def scores(self, sparse: bool) -> Any:
         """Return the kernel that gives raw outputs."""
         return _network.scores(sparse)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from hpcfl.comm.communicator import Comm
 from hpcfl.comm.summer import summer
 from hpcfl.comm.tree import TreeSum
 from hpcfl.data.shard import Shards
+from hpcfl.kernels.network import CHUNK
 from hpcfl.trainers.objective import Objective
 
 TALLY = 4  # words behind the gradient: weight of the rows, loss, ranks in error, stop votes
@@ -39,24 +41,47 @@ class Local:
 
     def __init__(self, objective: Objective, shards: Shards, most: int) -> None:
         self.kernel = objective.rule.loss_grad(objective.sparse)
+        self.tree: Any = getattr(objective.rule, "tree_grad", lambda sparse: None)(objective.sparse)
         self.x, self.y = shards.train.x, shards.train.y
         self.affine, self.spec, self.work = objective.affine, objective.spec, objective.scratch(most)
         self.size = objective.layout.size
         self.weighted = bool((self.y[:, 1] != 1).any())
 
-    def write(self, w: np.ndarray, rows: np.ndarray, vector: np.ndarray) -> None:
-        """Write gradient, weight and loss of `rows` into `vector` (P + TALLY,)."""
-        loss = self.kernel(w, self.x, self.y, rows, self.affine, self.spec, self.work, vector[: self.size])
-        tally = vector[self.size :]
-        tally[WEIGHT] = self.y[rows, 1].sum() if self.weighted else rows.size
-        tally[LOSS] = loss
+    def write(self, w: np.ndarray, rows: np.ndarray, vector: np.ndarray, bounds: np.ndarray | None = None) -> None:
+        """Write gradient, weight and loss of `rows` into `vector` (P + TALLY,).
+
+        With `bounds` (groups + 1,), places in `rows`, groups are added in a binary tree.
+        """
+        grad, tally = vector[: self.size], vector[self.size :]
+        given = self.affine, self.spec, self.work
+        if bounds is not None and bounds.size > 2:
+            losses = np.empty(bounds.size - 1, vector.dtype)
+            self.tree(w, self.x, self.y, rows, bounds, *given, losses, grad)
+            weights = [self.weight(rows[a:b]) for a, b in pairwise(bounds)]
+            tally[LOSS], tally[WEIGHT] = fold(losses), fold(np.array(weights, vector.dtype))
+        else:
+            tally[LOSS] = self.kernel(w, self.x, self.y, rows, *given, grad)
+            tally[WEIGHT] = self.weight(rows)
         tally[ERROR:] = 0
 
+    def weight(self, rows: np.ndarray) -> float:
+        """Return the weight of `rows`."""
+        return float(self.y[rows, 1].sum()) if self.weighted else float(rows.size)
 
-def safely(local: Local, w: np.ndarray, rows: np.ndarray, vector: np.ndarray) -> Exception | None:
+
+def fold(values: np.ndarray) -> float:
+    """Return the sum of a power of two of values, added in a binary tree in their own dtype."""
+    while values.size > 1:
+        values = values[0::2] + values[1::2]
+    return float(values[0])
+
+
+def safely(
+    local: Local, w: np.ndarray, rows: np.ndarray, vector: np.ndarray, bounds: np.ndarray | None = None
+) -> Exception | None:
     """Run `local.write`; after an error the vector holds zeros and the error word."""
     try:
-        local.write(w, rows, vector)
+        local.write(w, rows, vector, bounds)
     except Exception as error:
         vector[:] = 0
         vector[local.size + ERROR] = 1
@@ -80,24 +105,57 @@ class PlainSums:
 
 
 class TreeSums:
-    """One kernel call a group; group vectors are added in the fixed tree."""
+    """Group gradients added in the fixed tree: aligned subtrees in one kernel call where the model has it.
+
+    Parameters
+    ----------
+    local : Local
+    runs : (ranks + 1,) int array
+        Bounds of each rank's run of groups.
+    bounds : (groups + 1,) int64
+        Of the rank's groups, in its strata.
+    comm : Comm
+    """
 
     def __init__(self, local: Local, runs: np.ndarray, bounds: np.ndarray, comm: Comm) -> None:
-        self.local, self.total = local, np.zeros(local.size + TALLY, local.work.dtype)
-        self.tree = TreeSum(comm, int(runs[-1]), runs, self.total)
-        self.bounds = bounds  # of the rank's groups, in its strata
+        self.local, self.bounds = local, bounds
+        self.tree = TreeSum(comm, int(runs[-1]), runs, local.size + TALLY, local.work.dtype)
+        self.total = self.tree.total
         self.error: Exception | None = None
+        self.pieces = pieces(int(runs[comm.rank]), bounds, CHUNK if local.tree else 0)
 
     def add(self, w: np.ndarray, rows: np.ndarray, stop: bool = False) -> None:
         """See `Sums.add`."""
         self.error = None
-        for a, b in zip(self.bounds[:-1], self.bounds[1:], strict=True):
+        bounds = np.minimum(self.bounds, rows.size)  # the last batch of an epoch may be short
+        for a, b in self.pieces:
             buffer = self.tree.buffer()
-            error = safely(self.local, w, rows[a:b], buffer)
+            error = safely(self.local, w, rows[bounds[a] : bounds[b]], buffer, bounds[a : b + 1] - bounds[a])
             buffer[self.local.size + STOP] = stop
             self.error = self.error or error
-            self.tree.push()
-        self.tree.finish(self.total)
+            self.tree.push(b - a)
+        self.tree.finish()
+
+
+def pieces(first: int, bounds: np.ndarray, most: int) -> list[tuple[int, int]]:
+    """Cut a rank's run of groups into aligned subtrees of at most `most` rows, or single groups: [start, stop).
+
+    Parameters
+    ----------
+    first : int
+        Number of the rank's first group over all ranks.
+    bounds : (groups + 1,) int64
+        First row of each.
+    most : int
+    """
+    found, a, end = [], 0, bounds.size - 1
+    while a < end:
+        width = 1
+        while (first + a) % (2 * width) == 0 and a + 2 * width <= end and bounds[a + 2 * width] - bounds[a] <= most:
+            width *= 2
+        found.append((a, a + width))
+        a += width
+    return found
 
 
 def sums(objective: Objective, shards: Shards, comm: Comm) -> Any:
@@ -108,5 +166,5 @@ def sums(objective: Objective, shards: Shards, comm: Comm) -> Any:
         return PlainSums(Local(objective, shards, end - first), comm)
     runs = np.searchsorted(plan.segments, plan.cuts)
     groups = np.searchsorted(plan.strata, plan.segments[runs[comm.rank] : runs[comm.rank + 1] + 1])
-    most = int(np.diff(groups).max())
+    most = max(int(np.diff(groups).max()), min(CHUNK, int(groups[-1] - groups[0])))
     return TreeSums(Local(objective, shards, most), runs, groups - first, comm)

@@ -52,6 +52,8 @@ class Stepper:
         """Compile every kernel of a step on one row, without changing anything (local)."""
         w, vector = self.w.copy(), np.zeros(self.size + TALLY, self.w.dtype)
         gradient.local.write(w, np.zeros(1, np.int32), vector)
+        if gradient.local.tree:
+            gradient.local.write(w, np.zeros(2, np.int32), vector, np.arange(3))
         add_rows(vector[None], 0, vector.size, vector)
         self._move(w, vector, self.state.copy(), 0.0, 1)
         updates.norm(w)

@@ -122,3 +122,19 @@ def test_exp32_is_exact_to_float32():
     x = np.linspace(-86, 86, 20001).astype(np.float32)
     got = np.array([loss.exp32(v) for v in x], np.float64)
     assert np.abs(got / np.exp(x.astype(np.float64)) - 1).max() < 2e-7
+
+
+@pytest.mark.parametrize("widths", [[7, 4], [7, 9, 8, 4], [7, 70, 1], [130, 67, 66, 3]])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tree_of_groups_has_the_bits_of_group_gradients_added_in_that_tree(widths, dtype):
+    spec, w, x, y, affine = problem("softmax" if widths[-1] > 1 else "squared", "relu", widths, dtype)
+    bounds = np.array([0, 5, 12, 12, 20])  # one is empty, as in a short last batch
+    rows = np.random.default_rng(1).permutation(700)[:20].astype(np.int32)
+    grad, losses = np.full_like(w, np.nan), np.empty(4, dtype)
+    work = np.full(network.work_size(spec, 20), np.nan, dtype)
+    network.tree_grad(w, x, y, rows, bounds, affine, spec, work, losses, grad)
+    parts = [run(network.loss_grad, spec, w, x, y, rows[a:b], affine) for a, b in zip(bounds, bounds[1:], strict=False)]
+    assert [dtype(loss) for loss, _ in parts] == losses.tolist()
+    (_, a), (_, b), (_, c), (_, d) = parts
+    assert np.linalg.norm(grad) > 0.1
+    assert np.array_equal(grad, (a + b) + (c + d))
