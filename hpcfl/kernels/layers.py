@@ -1,0 +1,142 @@
+"""What a network is made of: rows gathered, layers forward, layers backward. See `network` for `spec`."""
+
+from __future__ import annotations
+
+import math
+
+from hpcfl.kernels.flags import part
+from hpcfl.kernels.matmul import DEPTH, STACK, matmul, matmul_tree, transpose
+from hpcfl.kernels.tiles import prefetch
+
+AHEAD = 4  # rows that are asked for before they are copied
+
+
+@part
+def gather(x, rows, affine, out):
+    """Copy rows of `x` into `out` (m, d), converted to its dtype, shifted and scaled."""
+    for i in range(min(AHEAD, rows.size)):
+        prefetch(x, rows[i])
+    for i in range(rows.size):
+        r = rows[i]
+        if i + AHEAD < rows.size:
+            prefetch(x, rows[i + AHEAD])
+        if affine.shape[1] == 0:
+            for j in range(out.shape[1]):
+                out[i, j] = x[r, j]
+        else:
+            for j in range(out.shape[1]):
+                out[i, j] = (x[r, j] - affine[0, j]) * affine[1, j]
+
+
+@part
+def activate(kind, h, b, last):
+    """Add the biases `b` to `h` (m, n) and, but for the last layer, apply the activation."""
+    m, n = h.shape
+    for i in range(m):
+        if last:
+            for j in range(n):
+                h[i, j] += b[j]
+        elif kind == 0:
+            for j in range(n):
+                v = h[i, j] + b[j]
+                h[i, j] = v if not v <= 0 else v - v  # NaN and infinity stay visible
+        else:
+            for j in range(n):
+                h[i, j] = math.tanh(h[i, j] + b[j])
+
+
+@part
+def forward(w, spec, m, work):
+    """Run the layers over the m rows that lie at the start of `work`, each layer after the last."""
+    at, p = 0, 0
+    for layer in range(2, spec.size - 1):
+        a, b = spec[layer], spec[layer + 1]
+        source = work[at : at + m * a].reshape(m, a)
+        at += m * a
+        target = work[at : at + m * b].reshape(m, b)
+        matmul(source, w[p : p + a * b].reshape(a, b), False, target)
+        p += a * b
+        activate(spec[1], target, w[p : p + b], layer == spec.size - 2)
+        p += b
+    return at
+
+
+@part
+def back_activation(kind, delta, h):
+    """Multiply `delta` by the activation's derivative, from its value `h`."""
+    m, n = h.shape
+    for i in range(m):
+        if kind == 0:
+            for j in range(n):
+                delta[i, j] = delta[i, j] if h[i, j] > 0 else 0
+        else:
+            for j in range(n):
+                delta[i, j] *= 1 - h[i, j] * h[i, j]
+
+
+@part
+def bias_sum(delta, add, out):
+    """Write, or if `add` add, the column sums of `delta` to `out`."""
+    if not add:
+        out[:] = 0
+    for i in range(delta.shape[0]):
+        for j in range(out.size):
+            out[j] += delta[i, j]
+
+
+@part
+def bias_tree(delta, bounds, stack, out):
+    """Write the column sums of `delta` to `out`, groups of rows added in a binary tree as in `matmul_tree`."""
+    width = stack.size // DEPTH
+    for start in range(0, out.size, width):
+        n = min(width, out.size - start)
+        slots = stack[: DEPTH * n].reshape(DEPTH, n)
+        top = 0
+        for g in range(bounds.size - 1):
+            bias_sum(delta[bounds[g] : bounds[g + 1], start : start + n], False, slots[top])
+            top += 1
+            done = g + 1
+            while done % 2 == 0:
+                top -= 1
+                for j in range(n):
+                    slots[top - 1, j] += slots[top, j]
+                done //= 2
+        out[start : start + n] = slots[0]
+
+
+@part
+def backward(w, spec, m, work, at, bounds, add, grad):
+    """Go back through the layers from the derivative at work[at:], writing or adding to `grad`.
+
+    With `bounds` the gradient is a tree sum over groups of rows, without (size 0) a plain one.
+    """
+    widest = 0
+    for layer in range(3, spec.size):
+        widest = max(widest, spec[layer])
+    size, stack = m * widest, work[work.size - STACK :]
+    base = at + m * spec[spec.size - 1]
+    turned = base + 2 * size
+    delta_at, p, flip = at, grad.size, 0
+    for layer in range(spec.size - 2, 1, -1):
+        a, b = spec[layer], spec[layer + 1]
+        delta = work[delta_at : delta_at + m * b].reshape(m, b)
+        at -= m * a
+        source = work[at : at + m * a].reshape(m, a)
+        p -= b
+        biases = grad[p : p + b]
+        p -= a * b
+        target = grad[p : p + a * b].reshape(a, b)
+        if bounds.size > 0:
+            bias_tree(delta, bounds, stack, biases)
+            matmul_tree(source.T, delta, bounds, stack, target)
+        else:
+            bias_sum(delta, add, biases)
+            matmul(source.T, delta, add, target)
+        if layer > 2:
+            delta_at = base + flip * size
+            flip = 1 - flip
+            below = work[delta_at : delta_at + m * a].reshape(m, a)
+            back = work[turned : turned + a * b].reshape(b, a)
+            transpose(w[p : p + a * b].reshape(a, b), back)
+            matmul(delta, back, False, below)
+            back_activation(spec[1], below, source)
