@@ -173,7 +173,7 @@ class Comm:
         size = np.empty(1, np.int64)
         self.mpi.Sendrecv(np.array([v.size]), right, recvbuf=size, source=left)
         out = np.empty(int(size[0]), v.dtype)
-        self._count(purpose, v.nbytes)
+        self.count(purpose, v.nbytes)
         for a in range(0, max(v.size, out.size), CHUNK):
             self.mpi.Sendrecv(v[a : a + CHUNK], right, recvbuf=out[a : a + CHUNK], source=left)
         return out

@@ -85,9 +85,11 @@ def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None) -> 
     node : Comm, optional
         Ranks that share memory; found out unless given.
     """
-    node = node or Comm(comm.node)
+    node = node or comm.on_node()
     if comm.size == 1 or size < LEAST or int(comm.max(node.size)) == 1:
         return Allreduce(comm, size, dtype)
     if -int(comm.max(-node.size)) != int(comm.max(node.size)):  # slices would not meet
         return Allreduce(comm, size, dtype)
-    return SharedSum(comm, node, comm.mpi.Split(node.rank, comm.rank), size, dtype)
+    across = comm.mpi.Split(node.rank, comm.rank)
+    comm.family.append(across)
+    return SharedSum(comm, node, across, size, dtype)

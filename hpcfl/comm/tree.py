@@ -40,7 +40,7 @@ class TreeSum:
         self.comm, self.bounds = comm, size * np.arange(comm.size + 1) // comm.size
         self.subtrees = [_cover(int(runs[r]), int(runs[r + 1])) for r in range(comm.size)]
         self.first, self.stack = int(runs[comm.rank]), list[Run]()
-        node, depth = Comm(comm.node), 2 * groups.bit_length() + 1
+        node, depth = comm.on_node(), 2 * groups.bit_length() + 1
         self.near = comm.max(node.size) == comm.size
         shape = (comm.size * depth + 1, size) if self.near else (depth + 1, size)
         memory = shared(node, shape, dtype) if self.near and comm.size > 1 else np.zeros(shape, dtype)
