@@ -1,0 +1,1 @@
+"""Sweeps: one job file, a grid of values, several seeds."""
