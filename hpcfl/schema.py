@@ -118,23 +118,24 @@ def _value(cls: type[Any], f: dataclasses.Field[Any], value: Any, where: str) ->
     kind = typing.get_type_hints(cls)[f.name]
     if dataclasses.is_dataclass(kind):
         return read(typing.cast(type[Any], kind), value, where)
-    ok, out = _convert(kind, value)
+    ok, out = convert(kind, value)
     if not ok:
         raise UsageError(f"{where} = {value!r}: {spell(kind)} is needed ({f.metadata['doc']})")
     return out
 
 
-def _convert(kind: Any, value: Any) -> tuple[bool, Any]:
+def convert(kind: Any, value: Any) -> tuple[bool, Any]:
+    """Return whether `value` is of the type `kind`, and as what a part's field holds it."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return True, value
     if origin is Literal:
         return value in args, value
     if origin in (Union, types.UnionType):
-        return next((r for r in (_convert(a, value) for a in args) if r[0]), (False, None))
+        return next((r for r in (convert(a, value) for a in args) if r[0]), (False, None))
     if origin is tuple:
         items = value if isinstance(value, list | tuple) else [value]
-        done = [_convert(args[0], v) for v in items]
+        done = [convert(args[0], v) for v in items]
         return all(ok for ok, _ in done), tuple(v for _, v in done)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return True, float(value)

@@ -19,7 +19,7 @@ LAYERS = [
     | {"attacks", "compressors", "preprocess", "metrics"},
     {"federated", "forest", "factorization", "callbacks", "report"},
     {"inference", "trainers", "reference"},
-    {"sweep"},
+    {"sweep", "matrix"},
     {"cli"},
 ]
 PART_HELPERS = {("strategies", "federated")}  # a strategy is written in the types of federated rounds
