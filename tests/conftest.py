@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -25,6 +27,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "mpirun" in getattr(item, "fixturenames", ()):
             item.add_marker("mpi")
+
+
+def peer(name: str) -> Any:
+    """Return a package that results are compared with; where it is missing the test is skipped, in CI it fails."""
+    return importlib.import_module(name) if "CI" in os.environ else pytest.importorskip(name)
 
 
 def launcher() -> list[str]:

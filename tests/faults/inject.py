@@ -6,6 +6,7 @@ lists with commas: one fault each.
 
 import importlib
 import os
+import resource
 import signal
 import sys
 import time
@@ -43,6 +44,9 @@ def fault(kind: str) -> None:
         raise RuntimeError("injected")
     if kind == "exit":
         os._exit(1)
+    if kind == "full":  # the disk, as far as files of this process go
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+        return
     os.kill(os.getpid(), getattr(signal, f"SIG{kind}"))
     time.sleep(0.01)  # the handler of TERM runs here, as it would later
 
@@ -57,7 +61,10 @@ def arm(kind: str, place: str) -> None:
         if calls[0] == count:
             fault(kind)
 
-    wrap(name, path, before, lambda: None)
+    def mend():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    wrap(name, path, before, mend if kind == "full" else lambda: None)
     for module, step in STEPS.items():
         wrap(module, step, lambda: None, lambda: passed.__setitem__(0, passed[0] + 1))
 
@@ -72,9 +79,10 @@ def wrap(module: str, path: str, before, after) -> None:
 
     def wrapped(*args, **kwargs):
         before()
-        result = real(*args, **kwargs)
-        after()
-        return result
+        try:
+            return real(*args, **kwargs)
+        finally:
+            after()
 
     setattr(owner, last, wrapped)
 

@@ -1,4 +1,7 @@
-"""{exception, KILL, STOP, _exit, TERM} x places x ranks x modes: no hang, the guilty named, the same bits after."""
+"""{exception, KILL, STOP, _exit, TERM} x places x ranks x modes: no hang, the guilty named, the same bits after.
+
+Beside them a segmentation fault, and a disk that is full.
+"""
 
 import itertools
 
@@ -12,7 +15,13 @@ PLACES = {
     "synchronous": ("loading", "first step", "mid-epoch", "evaluation", *STATE),
     "federated": ("loading", "first round", "third round", "evaluation", *STATE),
 }
+MORE = [
+    ("synchronous", "SEGV", "mid-epoch", 1),
+    ("synchronous", "full", "write", 0),
+    ("federated", "full", "write", 0),
+]
 SHORT = {
+    *MORE[:2],
     ("synchronous", "exception", "mid-epoch", 1),
     ("synchronous", "exception", "fsync", 0),
     ("synchronous", "KILL", "mid-epoch", 0),
@@ -28,6 +37,9 @@ SHORT = {
 
 
 def schedule():
+    """Yield all faults, those of the short schedule without a mark."""
+    for case in MORE:
+        yield pytest.param(*case, marks=() if case in SHORT else pytest.mark.long, id="-".join(map(str, case)))
     for mode, places in PLACES.items():
         for kind, place, rank in itertools.product(KINDS, places, (0, 1)):
             if rank == 0 or place not in STATE:
@@ -49,7 +61,7 @@ def whole(mpirun, tmp_path_factory):
 @pytest.mark.parametrize(("mode", "kind", "place", "rank"), list(schedule()))
 def test_a_fault(mpirun, tmp_path, whole, mode, kind, place, rank):
     train = job(tmp_path, mode)
-    limit = ["--set", "comm.timeout=8"] if kind == "STOP" else []
+    limit = ["--set", "comm.timeout=4"] if kind == "STOP" else []
     done = mpirun(2, hpcfl(kind, place, rank, [*train, *limit]), check=False, timeout=100)
     assert done.stderr.count("injected ") >= 1, done.stderr
     check(done, kind, place, rank)
@@ -61,7 +73,7 @@ def test_a_fault(mpirun, tmp_path, whole, mode, kind, place, rank):
 def check(done, kind: str, place: str, rank: int) -> None:
     """Assert the exit code, and the words of whoever can still speak."""
     code, text = done.returncode, done.stderr
-    if kind == "exception" and place in STATE:
+    if kind == "full" or (kind == "exception" and place in STATE):
         assert (code, "training goes on" in text) == (0, True), text
     elif kind == "exception":
         assert code == 1

@@ -40,7 +40,7 @@ CONF
 munge -n </dev/null >/dev/null 2>&1 || runuser -u munge -- munged --force
 scontrol ping 2>/dev/null | grep -q UP || slurmctld
 pid=$(cat /run/slurm/slurmd.pid 2>/dev/null || echo none)
-[ -d "/proc/$pid" ] || slurmd
+[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = slurmd ] || slurmd
 
 for _ in $(seq 60); do
     state=$(sinfo --noheader --format %T 2>/dev/null || true)

@@ -1,8 +1,10 @@
 """The batch scripts under a real SLURM on this machine (setup.sh starts it; run with -m long)."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +40,7 @@ every_steps = 0
 @pytest.fixture(scope="module", autouse=True)
 def slurm():
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        assert "CI" not in os.environ, "CI installs SLURM: it must run as root, on Debian"
         pytest.skip("SLURM is installed by root, on Debian")
     subprocess.run(["bash", str(HERE / "setup.sh")], check=True, timeout=600)
 
@@ -93,7 +96,29 @@ def mpich() -> bool:
     return (BIN / "mpichversion").exists() or (BIN / "mpiexec.hydra").exists()
 
 
-@pytest.mark.parametrize("name", ["one_node", "fraction", "preemptible", "several_nodes"])
+SPY = """
+import atexit, os
+rank = os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK"))
+if rank is not None:
+    core = str(sorted(os.sched_getaffinity(0)))
+    atexit.register(lambda: open(f"{os.environ['SPY']}/core-{rank}", "w").write(core))
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="2 ranks are pinned to 2 cores")
+def test_the_ranks_of_a_fraction_of_a_node_have_a_core_each(queue, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(SPY)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setenv("SPY", str(tmp_path))
+    job = queue(str(JOBS / "fraction.sbatch"), write(tmp_path))
+    until(lambda: ended(job), job, tmp_path)
+    assert state(job)["JobState"] == "COMPLETED", (tmp_path / f"{job}.log").read_text()
+    cores = [json.loads((tmp_path / f"core-{rank}").read_text()) for rank in (0, 1)]
+    assert len(cores[0]) == len(cores[1]) == 1
+    assert cores[0] != cores[1]
+
+
+@pytest.mark.parametrize("name", ["one_node", "preemptible", "several_nodes"])
 def test_a_job_that_finishes(queue, tmp_path, name):
     fit = ["--nodes=1", "--ntasks-per-node=2"] if name == "several_nodes" else []
     job = queue(*fit, str(JOBS / f"{name}.sbatch"), write(tmp_path))
@@ -118,6 +143,21 @@ def test_the_wrong_mpi_type_is_refused(queue, tmp_path, monkeypatch):
     text = (tmp_path / f"{job}.log").read_text()
     assert text.count("would train 2 copies") == 1
     assert not (tmp_path / "run" / "job.toml").exists()
+
+
+@pytest.mark.skipif(mpich(), reason="MPICH ends a job whose rank dies; Open MPI runs this")
+def test_a_job_that_outlives_a_rank(queue, tmp_path):
+    job = queue(str(JOBS / "outliving.sbatch"), write(tmp_path, 300))
+    log = tmp_path / "run" / "log.jsonl"
+    until(lambda: log.exists() and log.read_text().count("\n") > 1, job, tmp_path)
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if b"OMPI_COMM_WORLD_RANK=1" in words and f"SLURM_JOB_ID={job}".encode() in words:
+                os.kill(int(path.parent.name), signal.SIGKILL)
+    until(lambda: ended(job), job, tmp_path)
+    assert state(job)["JobState"] == "COMPLETED", (tmp_path / f"{job}.log").read_text()
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["lost"][0]["ranks"] == [1]
 
 
 def test_an_array_of_seeds(queue, tmp_path):

@@ -129,6 +129,10 @@ def test_directory_of_another_run(start):
     assert start("sample:iris", "--overwrite")[0] == 0
 
 
+def test_an_output_that_cannot_be_written_is_refused_at_the_start(start):
+    expect(start("sample:iris", "--set", "output=/proc/hpcfl"), 2, "'/proc/hpcfl' cannot be written", "set another one")
+
+
 def test_divergence_names_step_and_rate(start):
     result = start(
         "sample:digits", "--set", "optimizer.learning_rate=1e30", "--set", "model.name=mlp", "--set", "train.epochs=5"

@@ -10,6 +10,7 @@ from hpcfl import config, registry
 from hpcfl.comm.communicator import world
 from hpcfl.data import h5, shard
 from hpcfl.kernels import updates
+from tests.conftest import peer
 from tests.trainers import data
 
 GD = {"train__batch_size": "full", "data__test": "none", "model__dtype": "float64"}
@@ -96,7 +97,7 @@ def curve(dtype="float32", steps=60):
 
 
 def test_loss_curve_equals_pytorch_step_by_step():
-    torch = pytest.importorskip("torch", reason="CI installs it: .[torch]; the recorded curve is tested without")
+    torch = peer("torch")
     losses, first, batches, shards, layout = curve()
     net = torch.nn.Sequential(
         torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 16), torch.nn.ReLU(), torch.nn.Linear(16, 10)
