@@ -36,6 +36,11 @@ class Job:
 
     def __post_init__(self) -> None:
         strategy = self.federated.strategy
+        if self.train.mode != "synchronous" and schema.name_of(self.comm.compressor) != "none":
+            raise ValueError(
+                f"comm.compressor: train.mode = '{self.train.mode}' sends no gradients of a batch; "
+                "set it to 'none' (federated clients have federated.compressor)"
+            )
         if self.train.mode == "federated":
             measured(self.federated, self.evaluate, self.data.test not in ("none", 0.0))
         if self.train.mode == "federated" and strategy.optimizer == "linear" and not self.optimizer.rule.linear:

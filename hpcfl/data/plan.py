@@ -82,7 +82,7 @@ def grouped(n: int, batch_size: int, ranks: int, groups: int) -> Plan:
         raise UsageError(f"train.groups = {groups} for batches of {s} rows: at most {s} groups")
     if ranks > groups:
         raise UsageError(
-            f"reproducible = true adds {groups} groups of a batch, too few for {ranks} ranks: "
+            f"reproducible = true, or a compressor, works on {groups} groups of a batch, too few for {ranks} ranks: "
             f"set train.batch_size to {32 * ranks} or more, set train.groups, or start at most {groups} ranks"
         )
     segments = strata[np.arange(groups + 1) * s // groups]

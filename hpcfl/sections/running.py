@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from hpcfl.schema import key, not_negative, positive
+from hpcfl.schema import key, not_negative, part, positive
+from hpcfl.sections.fits import code
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,9 @@ class Communication:
     on_failure: Literal["stop", "continue"] = key(
         "stop", "after a rank died: end the job, or go on without it (Open MPI's `mpirun --with-ft ulfm`)"
     )
+    compressor: Any = part("compressors", "none", "how gradients are made smaller, one message a group (synchronous)")
+    error_feedback: bool = key(False, "groups add what the compressor lost to their next message (synchronous)")
+
+    def __post_init__(self) -> None:
+        if self.compressor is not None:  # None: the section was left out
+            code(self)

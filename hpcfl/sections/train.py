@@ -17,7 +17,9 @@ class Train:
     rounds: int = key(100, "rounds (federated)")
     iterations: int = key(15, "iterations (factorization)")
     batch_size: int | Literal["full"] = key(128, "rows per step over all ranks; `full` is gradient descent")
-    groups: int = key(0, "groups of a batch's rows in reproducible mode; 0 derives them from batch_size")
+    groups: int = key(
+        0, "groups of a batch's rows (reproducible, or with a compressor); 0 derives them from batch_size"
+    )
     time_limit: float = key(0.0, "seconds after which the run checkpoints and stops; 0 is none")
 
     def __post_init__(self) -> None:

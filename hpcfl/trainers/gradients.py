@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -18,22 +19,32 @@ TALLY = 4  # words behind the gradient: weight of the rows, loss, ranks in error
 WEIGHT, LOSS, ERROR, STOP = range(TALLY)
 
 
-class Sums(Protocol):
+class Sums:
     """Sums over a batch.
 
     Attributes
     ----------
+    local : Local
     total : (P + TALLY,) array
         Gradient and tally of the last batch, to be read until the next `add`.
     error : Exception or None
         What failed on this rank.
     """
 
+    local: Local
     total: np.ndarray
     error: Exception | None
 
     def add(self, w: np.ndarray, rows: np.ndarray, stop: bool = False) -> None:
         """Sum gradient and tally of this rank's `rows` and all other ranks' (collective)."""
+        raise NotImplementedError
+
+    def own(self) -> dict[str, np.ndarray]:
+        """Return what the next sums depend on and this rank alone has: a checkpoint's `own`."""
+        return {}
+
+    def restore(self, t: int, own: Mapping[str, list[np.ndarray]]) -> None:
+        """Go on after `t` steps from what `own` gave on the ranks of another run."""
 
 
 class Local:
@@ -89,7 +100,7 @@ def safely(
     return None
 
 
-class PlainSums:
+class PlainSums(Sums):
     """One kernel call and one sum a step."""
 
     def __init__(self, local: Local, comm: Comm) -> None:
@@ -104,7 +115,7 @@ class PlainSums:
         self.sum.finish()
 
 
-class TreeSums:
+class TreeSums(Sums):
     """Group gradients added in the fixed tree: aligned subtrees in one kernel call where the model has it.
 
     Parameters
@@ -156,15 +167,3 @@ def pieces(first: int, bounds: np.ndarray, most: int) -> list[tuple[int, int]]:
         found.append((a, a + width))
         a += width
     return found
-
-
-def sums(objective: Objective, shards: Shards, comm: Comm) -> Any:
-    """Return what sums gradients over ranks at each step, as the plan asks (collective)."""
-    plan = shards.plan
-    first, end = plan.owned(plan.strata, comm.rank)
-    if not plan.groups:
-        return PlainSums(Local(objective, shards, end - first), comm)
-    runs = np.searchsorted(plan.segments, plan.cuts)
-    groups = np.searchsorted(plan.strata, plan.segments[runs[comm.rank] : runs[comm.rank + 1] + 1])
-    most = max(int(np.diff(groups).max()), min(CHUNK, int(groups[-1] - groups[0])))
-    return TreeSums(Local(objective, shards, most), runs, groups - first, comm)

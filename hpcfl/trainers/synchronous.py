@@ -9,15 +9,16 @@ from typing import Any
 
 from hpcfl.comm.communicator import Comm
 from hpcfl.config import Job
-from hpcfl.data import plan, shard
+from hpcfl.data import shard
 from hpcfl.data.checkpoint import Loaded
 from hpcfl.trainers.evaluation import evaluate, scalars
-from hpcfl.trainers.gradients import sums
+from hpcfl.trainers.gradients import Sums
 from hpcfl.trainers.keeper import Keeper
 from hpcfl.trainers.objective import bind
 from hpcfl.trainers.order import Order
 from hpcfl.trainers.outcome import Outcome
 from hpcfl.trainers.stepper import Stepper
+from hpcfl.trainers.summing import cut, sums
 
 
 def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], None, Outcome]:
@@ -33,10 +34,10 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
     attrs = objective.attrs(shards)
     order = Order(shards.plan, comm.rank, job.seed)
     stepper = Stepper(job, objective, shards, order.steps * job.train.epochs, comm)
-    gradient = sums(objective, shards, comm)
+    gradient = sums(job, objective, shards, comm)
     with comm.node_first("compiling kernels"):
         stepper.warm(gradient)
-    first, done = resume(keeper.load(shards.table.files), stepper)
+    first, done = resume(keeper.load(shards.table.files), stepper, gradient)
     w, seconds, trained = stepper.w, 0.0, 0.0
     record: dict[str, Any] = {}
     for epoch in range(first, job.train.epochs):
@@ -47,7 +48,7 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
             stepper.step(gradient.total, gradient.error)
             end = last and step + 1 == order.steps
             if stepper.asked or end:
-                keeper.keep({"epoch": epoch, "step": step + 1}, stepper.arrays(), last=end)
+                keeper.keep({"epoch": epoch, "step": step + 1}, stepper.arrays(), gradient.own(), last=end)
         spent = perf_counter() - start - (keeper.seconds - before)
         share, done = (order.steps - done) / order.steps, 0
         trained, seconds = trained + share * shards.total, seconds + spent
@@ -68,15 +69,10 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
     return Outcome(objective.arrays(w), attrs, summary)
 
 
-def resume(loaded: Loaded | None, stepper: Stepper) -> tuple[int, int]:
+def resume(loaded: Loaded | None, stepper: Stepper, gradient: Sums) -> tuple[int, int]:
     """Put the stepper where a checkpoint stood, and return its epoch and the steps made in it."""
     if loaded is None:
         return 0, 0
     stepper.restore(loaded.shared)
+    gradient.restore(stepper.t, loaded.own)
     return loaded.position["epoch"], loaded.position["step"]
-
-
-def cut(job: Job, ranks: int, n: int) -> plan.Plan:
-    """Return who owns which of n training rows."""
-    size = n if job.train.batch_size == "full" else int(job.train.batch_size)
-    return plan.grouped(n, size, ranks, job.train.groups) if job.reproducible else plan.batches(n, size, ranks)

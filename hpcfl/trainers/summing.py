@@ -1,0 +1,45 @@
+"""Which way a job's gradients are summed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hpcfl.comm.communicator import Comm
+from hpcfl.config import Job
+from hpcfl.data import plan
+from hpcfl.data.shard import Shards
+from hpcfl.kernels.network import CHUNK
+from hpcfl.schema import name_of
+from hpcfl.trainers.compressed import CompressedSums
+from hpcfl.trainers.gradients import Local, PlainSums, Sums, TreeSums
+from hpcfl.trainers.objective import Objective
+
+
+def compresses(job: Job) -> bool:
+    """Return whether gradients travel compressed."""
+    return name_of(job.comm.compressor) != "none"
+
+
+def cut(job: Job, ranks: int, n: int) -> plan.Plan:
+    """Return who owns which of n training rows."""
+    size = n if job.train.batch_size == "full" else int(job.train.batch_size)
+    if job.reproducible or compresses(job):
+        return plan.grouped(n, size, ranks, job.train.groups)
+    return plan.batches(n, size, ranks)
+
+
+def sums(job: Job, objective: Objective, shards: Shards, comm: Comm) -> Sums:
+    """Return what sums gradients over ranks at each step, as the plan asks (collective)."""
+    rows = shards.plan
+    first, end = rows.owned(rows.strata, comm.rank)
+    if not rows.groups:
+        return PlainSums(Local(objective, shards, end - first), comm)
+    runs = np.searchsorted(rows.segments, rows.cuts)
+    groups = np.searchsorted(rows.strata, rows.segments[runs[comm.rank] : runs[comm.rank + 1] + 1])
+    most = max(int(np.diff(groups).max()), min(CHUNK, int(groups[-1] - groups[0])))
+    local, bounds = Local(objective, shards, most), groups - first
+    if not compresses(job):
+        return TreeSums(local, runs, bounds, comm)
+    with comm.node_first("compiling the compressor"):
+        gradient = CompressedSums(local, runs, bounds, comm, job.comm, job.seed, objective.layout)
+    return gradient
