@@ -48,5 +48,7 @@ def report(output: str, record: dict) -> None:
     for name, value in numbers.items():
         if value is not None:
             print(f"{name:24} {value:.4f}")
+    for note in record.get("notes", ()):
+        print(f"note: {note}")
     print(f"run directory            {output}")
     print(f"try next: hpcfl evaluate {output}   |   hpcfl predict {output} FILE.h5 -o out.csv")

@@ -10,6 +10,7 @@ import numpy as np
 from hpcfl import seeding
 from hpcfl.comm.communicator import Comm
 from hpcfl.errors import DataError
+from hpcfl.factorization.deal import Deal
 from hpcfl.factorization.exchange import Exchange
 from hpcfl.factorization.gram import Gram
 from hpcfl.factorization.half import Half
@@ -42,6 +43,10 @@ class Alternating:
         self.item_half = Half(rule, theirs._replace(indices=self.to_items.index), ratings.mean, dtype)
         self.grams = [Gram(d, rule.rank, dtype, comm) for d in (ratings.items, ratings.users)] if rule.implicit else []
         self.to_users.send(self.items, "items")
+
+    def kept(self) -> dict[str, tuple[np.ndarray, Deal]]:
+        """Return what the next step depends on: this rank's rows, and whose they are."""
+        return {"users": (self.users, self.to_items.deal), "items": (self.items, self.to_users.deal)}
 
     def restore(self, shared: Mapping[str, np.ndarray], iteration: int) -> None:
         """Go on from all factors as they were after `iteration` (collective)."""

@@ -10,6 +10,7 @@ import numpy as np
 from hpcfl import seeding
 from hpcfl.comm.communicator import Comm
 from hpcfl.errors import DivergedError
+from hpcfl.factorization.deal import Deal
 from hpcfl.factorization.half import Half
 from hpcfl.factorization.ratings import Ratings
 from hpcfl.kernels import factors, mf_gradient
@@ -46,6 +47,10 @@ class Silos:
     def items(self) -> np.ndarray:
         """The item rows that this rank is in charge of when the model is written."""
         return self.deal.own(self.table)
+
+    def kept(self) -> dict[str, tuple[np.ndarray, Deal]]:
+        """Return what the next round depends on: this rank's rows, and whose they are."""
+        return {"items": (self.items, self.deal)}
 
     def restore(self, shared: Mapping[str, np.ndarray], iteration: int) -> None:
         """Go on from the items' factors, which is all that a round starts from (local)."""

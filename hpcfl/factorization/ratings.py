@@ -17,6 +17,14 @@ from hpcfl.factorization.deal import Deal, deal
 from hpcfl.kernels.factors import pair_hashes
 from hpcfl.sections.data import Data
 
+NOTES = {
+    "duplicates": "{} ratings were left out: their pair of user and item is rated again later, and the last one counts",
+    "test_duplicates": "{} test ratings were left out: their pair is rated again later in the test file",
+    "test_cold_users": "{} test ratings are of users that training never saw: predicted without the user",
+    "test_cold_items": "{} test ratings are of items that training never saw: predicted without the item",
+    "idle_ranks": "{} ranks have no users to work on: start fewer ranks",
+}
+
 
 class Side(NamedTuple):
     """Ratings of this rank's rows, compressed: sorted by row, then by the other side's row."""
@@ -44,7 +52,7 @@ class Ratings:
     ids : tuple of two arrays
         What the codes of users and items stand for.
     facts : dict
-        Numbers for the summary: rows, test_rows, duplicates, cold ones.
+        Numbers for the summary: rows, test_rows, duplicates, cold ones, ranks without users.
     """
 
     users: Deal
@@ -56,6 +64,11 @@ class Ratings:
     mean: float
     ids: tuple[np.ndarray, np.ndarray]
     facts: dict[str, Any]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of the data, one line each."""
+        return [text.format(self.facts[name]) for name, text in NOTES.items() if self.facts[name]]
 
 
 def load(data: Data, seed: int, by_time: bool, blocks: int, both: bool, comm: Comm) -> Ratings:
@@ -96,16 +109,18 @@ def load(data: Data, seed: int, by_time: bool, blocks: int, both: bool, comm: Co
         held = _held_out(mine, data, seed, cut, (0, 1))
         test = _select(mine, held)
         mine, theirs = _select(mine, ~held), _select(theirs, ~_held_out(theirs, data, seed, cut, (1, 0)))
+        again = 0
         if isinstance(data.test, str) and data.test != "none":
-            test = _distinct(_keep(open_log(expand(data.test), log.ids), users, 0))[0]
+            test, again = _distinct(_keep(open_log(expand(data.test), log.ids), users, 0))
     by_user, by_item = _side(mine, users), _side(theirs, items)
     counts = (
         comm.allgatherv(np.diff(by_user.indptr), "counts"),
         comm.sum(np.bincount(by_user.indices, minlength=log.ids[1].size), "counts"),
     )
     cold = [np.count_nonzero(_cold(code, count)) for code, count in zip(test[:2], counts, strict=True)]
-    sums = comm.sum(np.array([mine.user.size, test.user.size, doubles, *cold], np.int64), "rows")
-    names = ("rows", "test_rows", "duplicates", "test_cold_users", "test_cold_items")
+    numbers = [mine.user.size, test.user.size, doubles, again, *cold, users.first == users.stop]
+    sums = comm.sum(np.array(numbers, np.int64), "rows")
+    names = ("rows", "test_rows", *NOTES)
     facts = dict(zip(names, sums.tolist(), strict=True))
     if not facts["rows"]:
         raise DataError(f"{log.files[0]}: no ratings are left to train on; lower data.test")

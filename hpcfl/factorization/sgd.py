@@ -9,6 +9,8 @@ import numpy as np
 
 from hpcfl import seeding
 from hpcfl.comm.communicator import Comm
+from hpcfl.factorization.deal import Deal
+from hpcfl.factorization.feedback import Feedback
 from hpcfl.factorization.ratings import Ratings
 from hpcfl.kernels import factors, mf_sgd
 
@@ -23,8 +25,10 @@ class Rotation:
 
     Attributes
     ----------
-    users, items : (n, rank + 1) float
+    own, items : (n, rank + 1) float
         Factors and biases of the rows that this rank owns (the items: between two iterations).
+    feedback : Feedback or None
+        What shifts the users' factors (SVD++).
     """
 
     both_sides = False
@@ -34,20 +38,35 @@ class Rotation:
         self.comm, self.deal, self.user_deal = comm, ratings.items, ratings.users
         self.hyper = np.array([rule.learning_rate, rule.regularization, rule.biases, ratings.mean])
         self.decay, scale = rule.decay, 0.1 * rule.rank**-0.5
-        self.users = np.zeros((ratings.users.stop - ratings.users.first, rule.rank + 1), dtype)
+        self.own = np.zeros((ratings.users.stop - ratings.users.first, rule.rank + 1), dtype)
         self.table = np.zeros((int(self.deal.bounds[-1]), rule.rank + 1), dtype)
-        factors.start(seeding.key(seed, "users"), ratings.users.first, scale, self.users)
+        factors.start(seeding.key(seed, "users"), ratings.users.first, scale, self.own)
         factors.start(seeding.key(seed, "items"), 0, scale, self.table)
         self.cells = _cells(ratings, seed, dtype)
+        self.feedback = Feedback(rule, ratings, dtype, comm) if rule.feedback else None
+
+    @property
+    def users(self) -> np.ndarray:
+        """Factors and biases as they act on items."""
+        if not self.feedback:
+            return self.own
+        return np.append(self.own[:, :-1] + self.feedback.shift, self.own[:, -1:], axis=1)
 
     @property
     def items(self) -> np.ndarray:
         """The item rows that this rank owns."""
         return self.deal.own(self.table)
 
+    def kept(self) -> dict[str, tuple[np.ndarray, Deal]]:
+        """Return what the next step depends on: this rank's rows, and whose they are."""
+        out = {"users": (self.own, self.user_deal), "items": (self.items, self.deal)}
+        return out | ({"feedback": (self.feedback.y, self.deal)} if self.feedback else {})
+
     def restore(self, shared: Mapping[str, np.ndarray], iteration: int) -> None:
-        """Go on from all factors as they were after `iteration` (local)."""
-        self.users[:], self.table[:] = self.user_deal.own(shared["users"]), shared["items"]
+        """Go on from `kept` of all ranks as it was after `iteration` (collective)."""
+        self.own[:], self.table[:] = self.user_deal.own(shared["users"]), shared["items"]
+        if self.feedback:
+            self.feedback.restore(self.deal.own(shared["feedback"]))
         for _ in range(iteration):
             self.hyper[0] *= self.decay
 
@@ -56,15 +75,25 @@ class Rotation:
         strips, runs = len(self.deal.cuts) - 1, self.deal.runs
         for s in range(strips):
             for i in range(runs[self.comm.rank], runs[self.comm.rank + 1]):
-                user, item, rating = self.cells[i, (i + s) % strips]
-                mf_sgd.sweep(user, item, rating, self.hyper, self.users, self.table)
+                self._sweep(*self.cells[i, (i + s) % strips])
             self._rotate(s, strips)
+        if self.feedback:
+            self.feedback.step()
         self.hyper[0] *= self.decay
 
     def warm(self) -> None:
         """Compile what `step` calls (local)."""
         none = np.zeros(0, np.int32)
-        mf_sgd.sweep(none, none, np.zeros(0, self.users.dtype), self.hyper, self.users, self.table)
+        self._sweep(none, none, np.zeros(0, self.own.dtype))
+        if self.feedback:
+            self.feedback.warm()
+
+    def _sweep(self, user: np.ndarray, item: np.ndarray, rating: np.ndarray) -> None:
+        if self.feedback:
+            more = self.feedback.shift, self.feedback.pull
+            mf_sgd.sweep_feedback(user, item, rating, self.hyper, self.own, self.table, *more)
+        else:
+            mf_sgd.sweep(user, item, rating, self.hyper, self.own, self.table)
 
     def _rotate(self, s: int, strips: int) -> None:
         """Pass an item strip to the rank before; ranks without strips pass nothing."""

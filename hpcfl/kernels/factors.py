@@ -59,6 +59,17 @@ def predict(
             out[t] += s
 
 
+@jit
+def add_up(indptr: np.ndarray, index: np.ndarray, other: np.ndarray, out: np.ndarray) -> None:
+    """Write the sum of the rows ``index[indptr[r]:indptr[r + 1]]`` of `other` (m, k) into each ``out[r]`` (n, k)."""
+    for r in range(out.shape[0]):
+        out[r] = 0
+        for t in range(indptr[r], indptr[r + 1]):
+            row = other[index[t]]
+            for j in range(row.size):
+                out[r, j] += row[j]
+
+
 @part
 def best(row: np.ndarray, items: np.ndarray, seen: np.ndarray, scores: np.ndarray, top: np.ndarray) -> None:
     """Find the items of highest score that a user has not seen; ties by item number.

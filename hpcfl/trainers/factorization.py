@@ -44,7 +44,8 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
                 f"model.name = '{schema.name_of(rule)}' factorizes nothing; there are: {', '.join(METHODS)}"
             )
     blocks = getattr(rule, "blocks", BLOCKS)
-    ratings = load(job.data, job.seed, rule.split == "time", blocks, method.both_sides, comm)
+    both = method.both_sides or getattr(rule, "feedback", False)
+    ratings = load(job.data, job.seed, rule.split == "time", blocks, both, comm)
     state = method(rule, ratings, job.model.dtype, job.seed, comm)
     with comm.node_first("compiling kernels"):
         state.warm()
@@ -63,11 +64,14 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         record = {"iteration": iteration + 1, "seconds": seconds[-1]}
         if last or (iteration + 1) % job.evaluate.every == 0:
             record |= evaluate(rule, ratings, state, last, comm)
+        if last:
+            record |= {"notes": ratings.notes}
         yield record
         if comm.max(keeper.asks(rounds=iteration + 1), "stop") or last:
-            keeper.keep({"iteration": iteration + 1}, factors(ratings, state, comm), last=last)
+            kept = {name: whole(*part, comm) for name, part in state.kept().items()}
+            keeper.keep({"iteration": iteration + 1}, kept, last=last)
     if not record:  # resumed when all iterations were made
-        record = evaluate(rule, ratings, state, True, comm)
+        record = evaluate(rule, ratings, state, True, comm) | {"notes": ratings.notes}
     rows, spent = ratings.facts["rows"], sum(seconds)
     summary = {
         **ratings.facts,
@@ -105,17 +109,11 @@ def whole(own: np.ndarray, deal: Deal, comm: Comm) -> np.ndarray:
     return out
 
 
-def factors(ratings: Ratings, state: Any, comm: Comm) -> dict[str, np.ndarray]:
-    """Return all factors; users' only where they may leave their rank (collective)."""
+def arrays(ratings: Ratings, state: Any, comm: Comm) -> dict[str, np.ndarray]:
+    """Return what the model file holds; users' factors only where they may leave their rank (collective)."""
     out = {"items": whole(state.items, ratings.items, comm)}
     if not state.private:
         out["users"] = whole(state.users, ratings.users, comm)
-    return out
-
-
-def arrays(ratings: Ratings, state: Any, comm: Comm) -> dict[str, np.ndarray]:
-    """Return what the model file holds (collective)."""
-    out = factors(ratings, state, comm)
     for name, ids, count in zip(("user", "item"), ratings.ids, ratings.counts, strict=True):
         out[f"{name}_id"] = np.char.encode(ids, "utf-8") if ids.dtype.kind == "U" else ids
         out[f"{name}_count"] = count

@@ -21,6 +21,7 @@ def test_duplicates_count_once_and_the_last_wins(tmp_path):
     path = save(tmp_path / "a.h5", [1, 0, 1, 0], [2, 1, 2, 0], [5, 4, 1, 3])
     found = load(Data(train=path, test="none"), 0, False, 8, True, world())
     assert found.facts["duplicates"] == 1
+    assert any(note.startswith("1 ratings were left out") for note in found.notes)
     assert found.by_user.indptr.tolist() == [0, 2, 3]
     assert found.by_user.indices.tolist() == [0, 1, 2]
     assert found.by_user.rating.tolist() == [3, 4, 1]
@@ -68,6 +69,10 @@ def test_files_are_joined_by_their_ids_and_unknown_ones_are_cold(tmp_path):
     assert found.by_user.rating.tolist() == [1, 3, 2, 4]
     assert sorted(zip(found.test.user.tolist(), found.test.item.tolist(), strict=True)) == [(-1, -1), (-1, 1), (2, 1)]
     assert (found.facts["test_cold_users"], found.facts["test_cold_items"]) == (2, 1)
+    assert [note.split(":")[0] for note in found.notes] == [
+        "2 test ratings are of users that training never saw",
+        "1 test ratings are of items that training never saw",
+    ]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

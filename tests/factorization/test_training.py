@@ -28,6 +28,7 @@ METHODS = {
     "implicit": {"name": "als", "implicit": True, "alpha": 0.3, "regularization": 0.3},
     "cg": {"name": "als", "implicit": True, "alpha": 0.3, "regularization": 0.3, "solver": "cg"},
     "sgd": {"name": "sgd_mf", "learning_rate": 0.1, "blocks": 3},
+    "feedback": {"name": "sgd_mf", "learning_rate": 0.1, "blocks": 3, "feedback": True},
     "federated": {"name": "federated_mf"},
 }
 
@@ -85,7 +86,7 @@ def test_explicit_methods_beat_biases_alone(runs, ratings):
     test = ratings.test
     error = test.rating - ratings.mean - of_user[test.user] - of_item[test.item]
     biases = np.sqrt(np.mean(error**2))
-    for name in ("als", "double", "federated", "sgd"):
+    for name in ("als", "double", "federated", "sgd", "feedback"):
         assert 0.6 < summary(runs[1], name)["final"]["test"]["rmse"] < 0.97 * biases
 
 
@@ -132,7 +133,7 @@ def test_federated_ranks_send_sums_over_items_and_no_user(runs):
 
 
 def test_resumed_run_ends_in_the_same_bits(mpirun, tmp_path):
-    table = {name: METHODS[name] for name in ("als", "cg", "sgd", "federated")}
+    table = {name: METHODS[name] for name in ("als", "cg", "feedback", "federated")}
     whole = jobs(tmp_path / "whole", table, 4)
     first = [
         job | {"train": job["train"] | {"iterations": 4}, "checkpoint": {"every_rounds": 2, "keep": 9}}

@@ -51,6 +51,26 @@ def sweep(user, item, rating, rate, reg, biases, mean, users, items):
     return users, items
 
 
+def feedback(indptr, index, users, items, y, pairs, rating, rate, reg, y_rate, mean):
+    """One iteration of SVD++ on copies: steps on `pairs` with y fixed, then a step of y."""
+    users, items, y = users.copy(), items.copy(), y.copy()
+    rated = [index[a:b] for a, b in zip(indptr[:-1], indptr[1:], strict=True)]
+    shift = [y[n].sum(0) / max(len(n), 1) ** 0.5 for n in rated]
+    pull = np.zeros((len(users), y.shape[1]))
+    for (u, i), r in zip(pairs, rating, strict=True):
+        p, q = users[u].copy(), items[i].copy()
+        e = r - mean - p[-1] - q[-1] - (p[:-1] + shift[u]) @ q[:-1]
+        users[u] += rate * (e * np.append(q[:-1], 1) - reg * p)
+        items[i] += rate * (e * np.append(p[:-1] + shift[u], 1) - reg * q)
+        pull[u] += e * q[:-1]
+    for j in range(len(y)):
+        of = [u for u in range(len(users)) if j in rated[u]]
+        if of:
+            gradient = sum(pull[u] / len(rated[u]) ** 0.5 for u in of)
+            y[j] += y_rate * (gradient / sum(len(rated[u]) for u in of) - reg * y[j])
+    return users, items, y
+
+
 def item_gradients(indptr, index, rating, mean, users, items):
     """Sum over ratings of error times (user's factors, 1), by item."""
     out = np.zeros(items.shape)
