@@ -19,8 +19,9 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -45,6 +46,9 @@ CASES: dict[str, dict[str, Any]] = {
     "svd++": {"name": "sgd_mf", "feedback": True},
     "federated": {"name": "federated_mf"},
 }
+Columns = dict[str, np.ndarray]
+Run = Callable[[], dict[str, Any]]
+LIBMF = (0.1, 0.05)  # learning rate and penalty
 GRID = [(rate, penalty) for rate in (0.02, 0.05, 0.1, 0.2) for penalty in (0.01, 0.03, 0.05, 0.1)]
 
 
@@ -63,26 +67,33 @@ def ratings(rows: int, seed: int = 0) -> dict[str, np.ndarray]:
     return {"user": user[keep].astype(np.int32), "item": item[keep].astype(np.int32), "rating": rating[keep]}
 
 
-def own(folder: Path, launch: list[str], ranks: int) -> Iterator[dict[str, Any]]:
-    """Train every case twice, the first time to compile; give the second's times."""
-    for case, model in CASES.items():
-        job = {
-            "data": {"train": str(folder / "train.h5"), "test": str(folder / "test.h5")},
-            "model": {"rank": RANK, **model},
-            "train": {"mode": "factorization", "iterations": ITERATIONS},
-            "evaluate": {"every": ITERATIONS},
-            "output": str(folder / "run"),
-        }
-        code = "import json, sys; from hpcfl import config; from hpcfl.comm.communicator import world\n"
-        code += "from hpcfl.trainers.run import records\n"
-        code += "for _ in range(2):\n    list(records(config.load(json.loads(sys.argv[1])), world(), True))"
-        subprocess.run([*launch, "-n", str(ranks), sys.executable, "-c", code, json.dumps(job)], check=True)
-        found = json.loads((folder / "run" / "summary.json").read_text())
-        yield {"case": case, "by": "hpcfl", "seconds": found["train_seconds"], **found["final"]}
+def save(folder: Path, train: Columns, test: Columns) -> None:
+    """Write both parts as dataset files."""
+    from hpcfl.data.h5 import write_atomic
+
+    for part, rows in (("train", train), ("test", test)):
+        write_atomic(folder / f"{part}.h5", rows, {"format": "hpcfl", "version": 1, "task": "ratings"})
 
 
-def spark(train: dict[str, np.ndarray], test: dict[str, np.ndarray], threads: int) -> dict[str, Any]:
-    """Spark MLlib's ALS on the explicit case; the data is cached and counted first."""
+def own(model: dict[str, Any], folder: Path, launch: list[str], ranks: int) -> dict[str, Any]:
+    """Train twice in one start, the first time to warm up; return the second's time and metrics."""
+    job = {
+        "data": {"train": str(folder / "train.h5"), "test": str(folder / "test.h5")},
+        "model": {"rank": RANK, **model},
+        "train": {"mode": "factorization", "iterations": ITERATIONS},
+        "evaluate": {"every": ITERATIONS},
+        "output": str(folder / "run"),
+    }
+    code = "import json, sys; from hpcfl import config; from hpcfl.comm.communicator import world\n"
+    code += "from hpcfl.trainers.run import records\n"
+    code += "for _ in range(2):\n    list(records(config.load(json.loads(sys.argv[1])), world(), True))"
+    subprocess.run([*launch, "-n", str(ranks), sys.executable, "-c", code, json.dumps(job)], check=True)
+    found = json.loads((folder / "run" / "summary.json").read_text())
+    return {"seconds": found["train_seconds"], **found["final"]}
+
+
+def spark(train: Columns, test: Columns, threads: int) -> Run:
+    """Spark MLlib's ALS on the explicit case; data cached, one fit for its compiler."""
     from pyspark.ml.recommendation import ALS
     from pyspark.sql import SparkSession
 
@@ -94,74 +105,134 @@ def spark(train: dict[str, np.ndarray], test: dict[str, np.ndarray], threads: in
     for frame in frames:
         frame.count()
     als = ALS(rank=RANK, maxIter=ITERATIONS, regParam=0.05, userCol="user", itemCol="item", ratingCol="rating")
-    start = perf_counter()
-    model = als.fit(frames[0])
-    model.itemFactors.count()
-    spent = perf_counter() - start
-    rows = model.transform(frames[1]).selectExpr("avg(pow(prediction - rating, 2))").collect()
-    session.stop()
-    return {"case": "explicit", "by": "spark", "seconds": spent, "test": {"rmse": float(rows[0][0]) ** 0.5}}
+    als.fit(frames[0])
+
+    def run() -> dict[str, Any]:
+        start = perf_counter()
+        model = als.fit(frames[0])
+        model.itemFactors.count()
+        spent = perf_counter() - start
+        rows = model.transform(frames[1]).selectExpr("avg(pow(prediction - rating, 2))").collect()
+        return {"seconds": spent, "test": {"rmse": float(rows[0][0]) ** 0.5}}
+
+    return run
 
 
-def implicit(solver: str, train: dict[str, np.ndarray], threads: int) -> dict[str, Any]:
+def implicit(solver: str, train: Columns, threads: int) -> Run:
     """The implicit package's ALS: its confidence is the value itself, hence 1 + alpha r."""
     from implicit.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
 
     values = (1 + 2.0 * train["rating"]).astype(np.float32)
     matrix = csr_matrix((values, (train["user"], train["item"])), shape=(USERS, ITEMS))
-    model = AlternatingLeastSquares(
-        RANK, 0.1, 1.0, iterations=ITERATIONS, use_gpu=False, use_cg=solver == "cg", num_threads=threads, random_state=0
-    )
-    start = perf_counter()
-    model.fit(matrix, show_progress=False)
-    spent = perf_counter() - start
-    p, q = model.user_factors.astype(np.float64), model.item_factors.astype(np.float64)
-    score = (p[train["user"]] * q[train["item"]]).sum(1)
-    loss = np.sum((p @ (q.T @ q)) * p) + np.sum(values * (1 - score) ** 2 - score**2)
-    return {"case": f"implicit {solver}", "by": "implicit", "seconds": spent, "train_loss": loss / (USERS * ITEMS)}
+    rest = {"iterations": ITERATIONS, "use_gpu": False, "use_cg": solver == "cg", "num_threads": threads}
+
+    def run() -> dict[str, Any]:
+        model = AlternatingLeastSquares(RANK, 0.1, 1.0, random_state=0, **rest)
+        start = perf_counter()
+        model.fit(matrix, show_progress=False)
+        spent = perf_counter() - start
+        p, q = model.user_factors.astype(np.float64), model.item_factors.astype(np.float64)
+        score = (p[train["user"]] * q[train["item"]]).sum(1)
+        loss = np.sum((p @ (q.T @ q)) * p) + np.sum(values * (1 - score) ** 2 - score**2)
+        return {"seconds": spent, "train_loss": loss / (USERS * ITEMS)}
+
+    return run
 
 
-def libmf(train: dict[str, np.ndarray], test: dict[str, np.ndarray], threads: int) -> dict[str, Any]:
+def libmf(train: Columns, test: Columns, threads: int, eta: float, penalty: float) -> Run:
     """LIBMF through its Python package `libmf`; it has no biases."""
     from libmf import mf
 
     rows = np.column_stack([train["user"], train["item"], train["rating"]])
-    engine = mf.MF(k=RANK, nr_iters=ITERATIONS, nr_threads=threads, eta=0.1, lambda_p2=0.03, lambda_q2=0.03)
-    start = perf_counter()
-    engine.fit(rows)
-    spent = perf_counter() - start
-    guess = engine.predict(np.column_stack([test["user"], test["item"]]))
-    rmse = float(np.sqrt(np.mean((guess - test["rating"]) ** 2)))
-    return {"case": "sgd", "by": "libmf", "seconds": spent, "test": {"rmse": rmse}}
+    rest = {"nr_threads": threads, "lambda_p1": 0.0, "lambda_q1": 0.0, "quiet": True}
+
+    def fit(iterations: int) -> tuple[Any, float]:
+        engine = mf.MF(k=RANK, nr_iters=iterations, eta=eta, lambda_p2=penalty, lambda_q2=penalty, **rest)
+        start = perf_counter()
+        engine.fit(rows)
+        return engine, perf_counter() - start
+
+    def run() -> dict[str, Any]:
+        spent = fit(ITERATIONS + 1)[1] - fit(1)[1]
+        guess = fit(ITERATIONS)[0].predict(np.column_stack([test["user"], test["item"]]))
+        return {"seconds": spent, "test": {"rmse": float(np.sqrt(np.mean((guess - test["rating"]) ** 2)))}}
+
+    return run
+
+
+def tune(train: Columns, launch: list[str]) -> dict[str, tuple[float, float]]:
+    """Return the best of `GRID` for ours and for libmf, by a tenth of the training ratings."""
+    fit, valid = part(train, 2)
+    found: dict[str, tuple[float, float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        save(Path(name), fit, valid)
+        for by in ("hpcfl", "libmf"):
+            scores = {}
+            for rate, penalty in GRID:
+                model = {"name": "sgd_mf", "learning_rate": rate, "regularization": penalty}
+                try:
+                    run = own(model, Path(name), launch, 1) if by == "hpcfl" else libmf(fit, valid, 1, rate, penalty)()
+                except subprocess.CalledProcessError:  # it diverged
+                    continue
+                scores[rate, penalty] = run["test"]["rmse"]
+            found[by] = min(scores, key=scores.__getitem__)
+            print(json.dumps({"tuned": by, "best": found[by], "rmse": scores[found[by]]}), flush=True)
+    return found
+
+
+def part(rows: Columns, seed: int) -> tuple[Columns, Columns]:
+    """Split off a random tenth."""
+    held = np.random.default_rng(seed).random(len(rows["user"])) < 0.1
+    return {n: v[~held] for n, v in rows.items()}, {n: v[held] for n, v in rows.items()}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--case", choices=CASES, action="append", help="default: all")
     parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--launcher", default="mpirun", help="launcher and its options")
+    parser.add_argument("--tune", action="store_true", help="only search GRID for the case sgd")
     args = parser.parse_args()
-    from hpcfl.data.h5 import write_atomic
-
-    every = ratings(args.rows)
-    held = np.random.default_rng(1).random(len(every["user"])) < 0.1
-    train, test = ({n: v[w] for n, v in every.items()} for w in (~held, held))
-    peers: list[tuple[str, Callable[[], dict[str, Any]]]] = [
-        ("pyspark", lambda: spark(train, test, args.ranks)),
-        ("implicit", lambda: implicit("cholesky", train, args.ranks)),
-        ("implicit", lambda: implicit("cg", train, args.ranks)),
-        ("libmf", lambda: libmf(train, test, args.ranks)),
-    ]
+    launch = args.launcher.split()
+    train, test = part(ratings(args.rows), 1)
+    if args.tune:
+        tune(train, launch)
+        return
+    peers: dict[str, tuple[str, Callable[[], Run]]] = {
+        "explicit": ("pyspark", lambda: spark(train, test, args.ranks)),
+        "implicit cholesky": ("implicit", lambda: implicit("cholesky", train, args.ranks)),
+        "implicit cg": ("implicit", lambda: implicit("cg", train, args.ranks)),
+        "sgd": ("libmf", lambda: libmf(train, test, args.ranks, *LIBMF)),
+    }
     with tempfile.TemporaryDirectory() as name:
-        for part, rows in (("train", train), ("test", test)):
-            path = Path(name) / f"{part}.h5"
-            write_atomic(path, rows, {"format": "hpcfl", "version": 1, "task": "ratings"})
-        for line in own(Path(name), args.launcher.split(), args.ranks):
-            print(json.dumps(line), flush=True)
-    for package, peer in peers:
-        there = importlib.util.find_spec(package) is not None
-        print(json.dumps(peer() if there else {"by": package, "skipped": "not installed"}), flush=True)
+        save(Path(name), train, test)
+        for case in args.case or CASES:
+            package, make = peers.get(case, ("", None))
+            there = bool(package) and importlib.util.find_spec(package) is not None
+            runs = {"hpcfl": lambda case=case: own(CASES[case], Path(name), launch, args.ranks)}
+            if make and there:
+                runs[package] = make()
+            results = {by: [] for by in runs}
+            for _ in range(args.rounds):
+                for by, run in runs.items():
+                    results[by].append(run())
+            print(json.dumps(report(case, results, package, there)), flush=True)
+
+
+def report(case: str, results: dict[str, list[dict[str, Any]]], package: str, there: bool) -> dict[str, Any]:
+    """Return the line of a case: medians, all times, last metrics, ratio."""
+    line: dict[str, Any] = {"case": case}
+    for by, runs in results.items():
+        seconds = [run.pop("seconds") for run in runs]
+        line[by] = {"seconds": median(seconds), "all": [round(s, 3) for s in seconds], **runs[-1]}
+    if there:
+        line["ratio"] = line[package]["seconds"] / line["hpcfl"]["seconds"]
+    elif package:
+        line["peer"] = f"{package} is not installed"
+    return line
 
 
 if __name__ == "__main__":

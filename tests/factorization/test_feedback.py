@@ -23,9 +23,7 @@ def test_two_iterations_equal_the_twin(tmp_path):
     pairs = list(zip(users, items, strict=True))
     side, slow_state = ratings.by_user, (state.own, state.table, state.feedback.y)
     for _ in range(2):
-        slow_state = slow.feedback(
-            side.indptr, side.indices, *slow_state, pairs, rating, 0.2, 0.03, 4.0, ratings.mean
-        )
+        slow_state = slow.feedback(side.indptr, side.indices, *slow_state, pairs, rating, 0.2, 0.03, 4.0, ratings.mean)
         state.step()
     assert np.abs(state.feedback.y).max() > 0.01
     for ours, twin in zip((state.own, state.table, state.feedback.y), slow_state, strict=True):
