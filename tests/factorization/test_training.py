@@ -9,7 +9,6 @@ from hpcfl.comm.communicator import world
 from hpcfl.data import h5, samples
 from hpcfl.factorization.ratings import load
 from hpcfl.sections.data import Data
-from tests.reference import factorization as slow
 
 RUN = """
 import sys, json
