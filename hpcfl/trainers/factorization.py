@@ -68,7 +68,7 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
             record |= {"notes": ratings.notes}
         yield record
         if comm.max(keeper.asks(rounds=iteration + 1), "stop") or last:
-            kept = {name: whole(*part, comm) for name, part in state.kept().items()}
+            kept = {name: whole(own, deal, comm) for name, (own, deal) in state.kept().items()}
             keeper.keep({"iteration": iteration + 1}, kept, last=last)
     if not record:  # resumed when all iterations were made
         record = evaluate(rule, ratings, state, True, comm) | {"notes": ratings.notes}
