@@ -14,7 +14,7 @@ import time
 PLACES = {  # name -> (module, attribute path, at which call)
     "loading": ("hpcfl.data.table", "Table.read", 1),
     "first step": ("hpcfl.trainers.gradients", "Local.write", 2),  # the first call only compiles
-    "mid-epoch": ("hpcfl.trainers.gradients", "Local.write", 9),
+    "mid-epoch": ("hpcfl.trainers.gradients", "Local.write", 4),
     "first round": ("hpcfl.federated.local", "Local.run", 2),
     "third round": ("hpcfl.federated.local", "Local.run", 4),
     "evaluation": ("hpcfl.metrics", "evaluate", 1),
@@ -22,7 +22,7 @@ PLACES = {  # name -> (module, attribute path, at which call)
     "fsync": ("hpcfl.data.h5", "sync", 7),
     "rename": ("os", "replace", 3),
     "manifest": ("hpcfl.data.manifest", "Manifest.write", 2),
-    "second epoch": ("hpcfl.trainers.gradients", "Local.write", 21),
+    "second epoch": ("hpcfl.trainers.gradients", "Local.write", 8),
     "fifth round": ("hpcfl.federated.clients", "Clients.train", 5),
     "copy": ("hpcfl.trainers.memory", "Memory.hold", 2),
     "recovery": ("hpcfl.trainers.memory", "Memory.recall", 2),  # the first one finds nothing, at the start
@@ -33,7 +33,7 @@ PLACES = {  # name -> (module, attribute path, at which call)
 }
 
 
-STEPS = {"hpcfl.trainers.gradients": "AllreduceSums.add", "hpcfl.federated.rounds": "Rounds.round"}
+STEPS = {"hpcfl.trainers.stepper": "Stepper.step", "hpcfl.federated.rounds": "Rounds.round"}
 passed = [0]
 
 
@@ -95,7 +95,11 @@ def main() -> int:
 
     for kind, place, rank in zip(*(text.split(",") for text in sys.argv[1:4]), strict=True):
         if kind != "none" and MPI.COMM_WORLD.rank == int(rank):
-            arm(kind, place)
+            try:
+                arm(kind, place)
+            except AttributeError as error:
+                print(f"PLACES or STEPS name what is no more: {error}", file=sys.stderr, flush=True)
+                MPI.COMM_WORLD.Abort(1)
     return run(sys.argv[5:])
 
 
