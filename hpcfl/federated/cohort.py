@@ -26,6 +26,8 @@ class Cohort(NamedTuple):
         Simulated length of the round.
     ages : (m,) int64
         How often the server has moved since each client was told its model; 0 but for asynchronous ones.
+    asked : int
+        Clients that were told the model for the sampler to learn their losses.
     """
 
     ids: np.ndarray
@@ -35,6 +37,7 @@ class Cohort(NamedTuple):
     absent: np.ndarray
     seconds: float
     ages: np.ndarray
+    asked: int = 0
 
 
 def deal(cohort: np.ndarray, cost: np.ndarray, group: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ from hpcfl.config import Job
 from hpcfl.federated import fixed
 from hpcfl.federated.bank import SPARE, Bank
 from hpcfl.federated.clients import Clients
-from hpcfl.federated.cohort import Cohort, slabs
+from hpcfl.federated.cohort import Cohort, deal, slabs
 from hpcfl.federated.hierarchy import Hierarchy
 from hpcfl.federated.kept import Kept
 from hpcfl.federated.local import Local
@@ -121,7 +121,7 @@ class Rounds:
 
     def round(self, r: int) -> dict[str, Any]:
         """Make round `r`, counted from 0, and return its record (collective)."""
-        cohort, rate = self.timetable.draw(r), self.rate(r)
+        cohort, rate = self.timetable.draw(r, self._losses), self.rate(r)
         if self.strategy.asks:
             self._ask(cohort, rate)
         if self.hierarchy.groups:
@@ -172,6 +172,14 @@ class Rounds:
                 out[part.name] *= share.astype(self.w.dtype)
         stats[:, MODEL] = 0
 
+    def _losses(self, ids: np.ndarray) -> np.ndarray:
+        """Return the loss of each of the clients `ids` at the model that suits it best, (m,) (collective)."""
+        mine = deal(ids, self.people.counts[ids] * 1.0, self.group[ids], self.groups)[self.comm.rank]
+        out = np.zeros(ids.size)
+        with self.comm.together("measuring losses"):
+            out[mine] = self.clients.local.losses(ids[mine], self.shared[: self.models]).min(1)
+        return self.comm.sum(out, "losses")
+
     def _ask(self, cohort: Cohort, rate: float) -> None:
         """Make the exchange that comes before training (collective)."""
         mine = cohort.places[self.comm.rank]
@@ -207,7 +215,7 @@ class Rounds:
         sent, asked = self.outbound.bytes, self.first.message_bytes(self.w.itemsize)
         bad = self.outbound.attackers.bad[cohort.ids]
         spared = self.clients.spared * self.w.itemsize
-        drawn = cohort.ids.size + cohort.absent.size
+        drawn = max(cohort.ids.size + cohort.absent.size, cohort.asked)
         laps, own = self.timetable.laps, self.hierarchy.bytes(cohort, self.w.nbytes)
         return {
             "round": r + 1,
@@ -219,6 +227,6 @@ class Rounds:
             **({"ages": cohort.ages.tolist()} if self.timetable.arrivals else {}),
             "rows": self.timetable.trained(cohort),
             "simulated_seconds": cohort.seconds,
-            "uplink_bytes": (sent + asked) * cohort.ids.size * laps + own,
+            "uplink_bytes": (sent + asked) * cohort.ids.size * laps + own + 8 * cohort.asked,
             "downlink_bytes": (self.shared.nbytes + asked - spared) * drawn * laps + own,
         }

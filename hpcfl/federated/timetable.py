@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from hpcfl.config import Job
@@ -39,8 +41,12 @@ class Timetable:
             return np.full(rows.size, self.fed.local_steps, np.int64)
         return np.asarray(self.fed.local_epochs * -(-rows.astype(np.int64) // self.batch))
 
-    def draw(self, r: int) -> Cohort:
-        """Return the cohort of round `r`; asynchronous ones come one after the other."""
+    def draw(self, r: int, losses: Callable[[np.ndarray], np.ndarray]) -> Cohort:
+        """Return the cohort of round `r`; asynchronous ones come one after the other.
+
+        A sampler that narrows down what it has drawn makes this collective: it is given the
+        clients' `losses`, a function from clients (m,) to (m,) that all ranks call together.
+        """
         if self.arrivals:
             back = self.arrivals.next()
             return self._cohort(back.ids, self.steps(self.counts[back.ids]), back.lost, back.seconds, back.ages)
@@ -49,11 +55,15 @@ class Timetable:
         size = max(round(fed.fraction * alive.size) if fed.fraction else fed.clients_per_round, 1)
         more = min(round(size * fed.deadline.over_selection), alive.size)
         drawn = alive[fed.sampler.draw(counts[alive], more, r, stream(self.seed, "cohort", r))]
+        narrow, asked = getattr(fed.sampler, "narrow", None), 0
+        if narrow:
+            asked, drawn = drawn.size, drawn[narrow(losses(drawn), more)]
         epochs = 0 if fed.local_steps else fed.local_epochs
         wanted = size if more > size else drawn.size
         rng, full = stream(self.seed, "attendance", r), self.steps(counts[drawn])
         there, steps, seconds = attend(fed, rng, full, epochs, self.pace[drawn], wanted)
-        return self._cohort(drawn[there], steps[there], drawn[~there], seconds, np.zeros(int(there.sum()), np.int64))
+        ages = np.zeros(int(there.sum()), np.int64)
+        return self._cohort(drawn[there], steps[there], drawn[~there], seconds, ages)._replace(asked=asked)
 
     def skip(self, rounds: int) -> None:
         """Pass over the rounds that were made before."""

@@ -9,7 +9,10 @@ from hpcfl.matrix.subject import Subject
 
 def _draws(subject: Subject, rows: np.ndarray, size: int) -> list[np.ndarray]:
     part = subject.part()
-    return [np.asarray(part.draw(rows, size, r, np.random.default_rng(r))) for r in range(12)]
+    drawn = [np.asarray(part.draw(rows, size, r, np.random.default_rng(r))) for r in range(12)]
+    if hasattr(part, "narrow"):  # by losses, here rising with the client
+        drawn = [picked[part.narrow(picked * 1.0, size)] for picked in drawn]
+    return drawn
 
 
 def check_range(subject: Subject) -> None:

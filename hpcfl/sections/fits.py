@@ -14,6 +14,12 @@ def together(fed: Any) -> None:
     rule, name = fed.aggregator, schema.name_of(fed.aggregator)
     _timing(fed)
     code(fed)
+    candidates = getattr(fed.sampler, "candidates", fed.clients_per_round)
+    if not fed.fraction and candidates < fed.clients_per_round:
+        raise ValueError(
+            f"sampler.candidates = {candidates}: clients_per_round = {fed.clients_per_round} are chosen among them; "
+            "set it higher"
+        )
     if not rule.stack:
         return
     for sent in fed.strategy.sends:

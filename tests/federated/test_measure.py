@@ -10,6 +10,7 @@ from hpcfl.comm.communicator import alone
 from hpcfl.errors import UsageError
 from hpcfl.federated import population
 from hpcfl.federated.spread import score, spread, spreads
+from hpcfl.seeding import stream
 from tests.federated import test_rounds
 from tests.federated.test_rounds import job, run
 
@@ -28,7 +29,8 @@ def jobs(folder):
     silos["data"]["train"] = str(folder / "silo-{client}.h5")
     iris = job(folder, 12, 0.1, data={"train": "sample:iris", "test": 0.2}, partition="iid", clients=9, client_test=0.2)
     iris |= {"model": {"name": "softmax"}, "evaluate": {"target": 0.8}}
-    return [table(True), tuned, table(strategy="ditto"), silos, iris, table(strategy="ifca")]
+    choosy = table(sampler={"name": "power_of_choice", "candidates": 4}, clients_per_round=2, held_out_clients=0)
+    return [table(True), tuned, table(strategy="ditto"), silos, iris, table(strategy="ifca"), choosy]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,17 @@ def test_tuning_helps_a_client_and_is_made_when_it_is_due(alone_):
 def test_several_models_are_measured_where_they_are_chosen(alone_):
     assert "personal_clients" not in alone_[5][1][-1]
     assert alone_[5][1][-1]["clients"]["rmse"]["pooled"] < alone_[5][1][0]["clients"]["rmse"]["pooled"]
+
+
+def test_power_of_choice_asks_candidates_and_trains_those_that_lose_most(folder, alone_):
+    people = population.load(config.load(jobs(folder)[6]), alone())
+    rng = stream(0, "cohort", 0)
+    asked = np.sort(rng.choice(6, 4, replace=False, p=people.counts / people.counts.sum()))
+    y, own = people.shards.train.y[:, 0], people.own.train
+    loss = [np.mean(y[own.rows[own.starts[c] : own.starts[c + 1]]] ** 2) for c in asked]  # the model begins at zero
+    first = alone_[6][1][0]
+    assert first["cohort"] == sorted(asked[np.argsort(loss)[-2:]].tolist())
+    assert (first["uplink_bytes"], first["downlink_bytes"]) == (2 * 40 + 4 * 8, 4 * 40)
 
 
 def test_rounds_and_bytes_to_the_target(folder, alone_):

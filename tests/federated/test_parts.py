@@ -135,7 +135,7 @@ def test_samplers_draw_distinct_clients(name):
     for r in range(8):
         picked = registry.load("samplers", name)().draw(rows, 8, r, np.random.default_rng(r))
         assert (np.diff(picked) > 0).all()
-        assert name == "poisson" or picked.size == 8
+        assert name == "poisson" or picked.size == (20 if name == "power_of_choice" else 8)
         assert name != "cyclic" or set(picked // 10) == {r % 4}
 
 
@@ -143,6 +143,13 @@ def test_weighted_prefers_the_larger():
     sampler, rows = registry.load("samplers", "weighted")(), np.array([1] * 20 + [50] * 20)
     drawn = np.concatenate([sampler.draw(rows, 5, r, np.random.default_rng(r)) for r in range(40)])
     assert (drawn >= 20).mean() > 0.9
+
+
+def test_power_of_choice_takes_the_largest_losses():
+    sampler = registry.load("samplers", "power_of_choice")(candidates=5)
+    assert sampler.narrow(np.array([1.0, 5.0, np.nan, 3.0, 5.0, 2.0]), 3).tolist() == [1, 3, 4]
+    with pytest.raises(UsageError, match=r"federated\.sampler\.candidates = 4: clients_per_round = 10 are chosen"):
+        config.load({"federated": {"sampler": {"name": "power_of_choice", "candidates": 4}}})
 
 
 @settings(deadline=None, max_examples=50)
