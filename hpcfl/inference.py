@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpcfl import config
-from hpcfl.data import checks, h5
+from hpcfl.data import categories, checks, h5
 from hpcfl.data.csr import CSR
 from hpcfl.data.store import take
 from hpcfl.data.table import Table, open_table
@@ -39,6 +39,8 @@ class Trained:
     features : int
     sparse : bool
         Whether it takes CSR rows as they are; otherwise they are made dense, block by block.
+    categorical : dict of str to list of str
+        The categories of each categorical feature, in the order of their codes.
     predict : callable
         Rows, dense (n, features) or CSR, to outputs (n, k).
     """
@@ -49,6 +51,7 @@ class Trained:
     classes: tuple[str, ...]
     features: int
     sparse: bool
+    categorical: dict[str, list[str]]
     predict: Callable[[Any], np.ndarray]
 
     @property
@@ -89,7 +92,8 @@ def load_run(run: str | Path) -> Trained:
     # A shift of the features, as standardization makes, would fill the zeros of CSR rows.
     sparse = _takes_sparse(job.model.rule) and arrays.get("affine", np.empty(0)).size == 0
     predict = job.model.rule.predictor(arrays, attrs)
-    return Trained(str(run), job, str(attrs["task"]), names, int(attrs["features"]), sparse, predict)
+    categorical = attrs.get("categorical", {})
+    return Trained(str(run), job, str(attrs["task"]), names, int(attrs["features"]), sparse, categorical, predict)
 
 
 def open_for(model: Trained, path: str) -> Table:
@@ -108,6 +112,7 @@ def open_for(model: Trained, path: str) -> Table:
             f"{path} has {table.features} features, the model of {model.run} takes {model.features}; "
             "give data with the columns that it was trained on"
         )
+    categories.translation(table, model.categorical)
     return table
 
 
@@ -128,7 +133,9 @@ def blocks(model: Trained, table: Table, comm: Comm) -> Iterator[tuple[int, int]
 def read_features(model: Trained, table: Table, start: int, stop: int) -> np.ndarray | CSR:
     """Return rows [start, stop) as the model takes them: float32 or float64, CSR if it can."""
     x = as_float(table.read(start, stop))
-    return dense(x, model.features) if isinstance(x, CSR) and not model.sparse else x
+    if not isinstance(x, CSR):
+        return categories.translate(x, categories.translation(table, model.categorical))
+    return x if model.sparse else dense(x, model.features)
 
 
 def as_float(x: np.ndarray | CSR) -> np.ndarray | CSR:
@@ -144,10 +151,10 @@ def warm(model: Trained, table: Table, comm: Comm) -> None:
         model.predict(read_features(model, table, 0, 1))
 
 
-def refuse_not_finite(x: np.ndarray | CSR, table: Table, start: int) -> None:
-    """Raise DataError naming the first value of `x`, rows from `start` on, that is not finite."""
+def refuse_not_finite(model: Trained, x: np.ndarray | CSR, table: Table, start: int) -> None:
+    """Raise DataError naming the first value of `x`, from row `start` on, that is not finite and not kept."""
     bad = checks.not_finite(x)
-    if bad.any():
+    if bad.any() and model.job.data.missing != "keep":
         found = checks.name_bad(table, x, bad, start).partition(";")[0]
         raise DataError(f"{found}; mend it or take the row out, since every row of the file gets a prediction")
 
@@ -180,7 +187,7 @@ def read_labelled(
     if bad.any() and model.job.data.missing == "drop":
         x = take(x, ~bad) if isinstance(x, CSR) else x[~bad]
         y, weight = y[~bad], weight[~bad]
-    elif bad.any():
+    elif bad.any() and model.job.data.missing == "error":
         raise DataError(checks.name_bad(table, x, bad, start))
     return x, y, weight
 

@@ -51,7 +51,7 @@ def on_split(model: Trained, comm: Comm) -> dict[str, Any]:
     from hpcfl.inference import as_float, warm
     from hpcfl.metrics import evaluate
 
-    shards = shard.load(model.job.data, model.job.seed, "float64", comm)
+    shards = shard.load(model.job.data, model.job.seed, "float64", comm, codes=bool(model.categorical))
     test = shards.test
     warm(model, shards.table, comm)
     with comm.together("evaluating"):

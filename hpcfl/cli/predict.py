@@ -54,7 +54,7 @@ def predict(model: Trained, table: Table, out: Hdf5 | Csv, comm: Comm) -> None:
         for start, stop in blocks(model, table, comm):
             with comm.together("predicting"):
                 x = read_features(model, table, start, stop)
-                refuse_not_finite(x, table, start)
+                refuse_not_finite(model, x, table, start)
                 encoded = out.encode(model.predict(x))
             columns = [comm.gather(v, purpose="predictions") for v in encoded]
             with comm.together("writing predictions"):

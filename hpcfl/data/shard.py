@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hpcfl.comm.communicator import Comm
-from hpcfl.data import checks
+from hpcfl.data import categories, checks
 from hpcfl.data.plan import Plan, even
 from hpcfl.data.split import row_hashes, thresholds
 from hpcfl.data.store import Rows
@@ -79,6 +79,7 @@ def load(
     comm: Comm,
     plan: Callable[[int], Plan] | None = None,
     reserve: Callable[[Table, Plan], Rows] | None = None,
+    codes: bool = False,
 ) -> Shards:
     """Read this rank's rows (collective).
 
@@ -94,6 +95,8 @@ def load(
         Default: `plan.even`.
     reserve : function from the table and its plan to Rows
         Makes room for this rank's training rows (collective); default: in its own memory.
+    codes : bool
+        Whether columns of category codes are welcome.
 
     Raises
     ------
@@ -103,11 +106,15 @@ def load(
     with comm.together("opening the data"):
         table = open_table(data.train, data.x, data.y, data.task)
         checks.trainable(table)
-        other = None
+        if not codes:
+            categories.refuse(table)
+        other, maps = None, {}
         if isinstance(data.test, str) and data.test != "none":
             other = open_table(data.test, data.x, data.y, data.task)
         if other is not None and (other.features, other.kind) != (table.features, table.kind):
             raise DataError(f"{data.test}: {other.features} features, the training data has {table.features}")
+        if other is not None:
+            maps = categories.translation(other, table.attrs.get("categorical", {}))
     pick = _Picker.make(table, data, seed, comm)
     total = int(comm.sum(np.array([pick.kept.sum()], np.int64), "split")[0])
     with comm.together("dealing rows to ranks"):
@@ -123,6 +130,7 @@ def load(
             a, b = (other.rows * r // comm.size for r in (comm.rank, comm.rank + 1))
             everything = _Picker(other, data, pick.classes, np.empty(0), key(0, ""), np.empty(0, bool), 0)
             test, _ = _read(other, everything, a, b, Rows.reserve(other, b - a, kind), kind)
+            test = Shard(categories.translate(test.x, maps), test.y, test.ids)
     tested = int(comm.sum(np.array([test.rows], np.int64), "split")[0])
     return Shards(train, test, total, tested, pick.classes, cut, table)
 
@@ -188,6 +196,7 @@ def _read(table: Table, pick: _Picker, start: int, stop: int, train: Rows, dtype
         bad = checks.not_finite(x)
         if bad.any() and pick.data.missing == "error":
             raise DataError(checks.name_bad(table, x, bad, a))
+        bad &= pick.data.missing == "drop"
         held = tested[a - start : b - start]
         ids = np.arange(a, b)
         train.add(x, y, ids, ~held & ~bad)

@@ -125,6 +125,8 @@ def open_table(train: str | tuple[str, ...], x: str = "x", y: str = "y", task: s
             raise DataError(
                 f"{path}: {head[1:4]} does not fit {files[0]}: {heads[0][1:4]}; the files of a table are alike"
             )
+        if head[4].get("categorical") != heads[0][4].get("categorical"):
+            raise DataError(f"{path}: its categories are not those of {files[0]}; convert the files of a table as one")
     _, features, kind, dtype, attrs = heads[0]
     starts = np.cumsum([0] + [head[0] for head in heads])
     task = task or attrs.get("task", "") or _guess_task(files[0], names, kind)

@@ -58,10 +58,16 @@ def feature_edges(values: np.ndarray) -> np.ndarray:
     return out
 
 
+def with_categories(upper: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Give categorical features (1 in `kinds`) a bin for each code; codes from 254 on share the last one."""
+    upper[kinds > 0] = np.arange(EDGES) + 0.5
+    return upper
+
+
 def codes(x: Rows, upper: np.ndarray) -> np.ndarray:
-    """Return the bins of `x`, (n, d) uint8 with each feature contiguous; NaN has bin 255."""
+    """Return the bins of `x`, (n, d) uint8 with each row contiguous; NaN has bin 255."""
     n, d = length(x), upper.shape[0]
-    out = np.empty((d, n), np.uint8).T
+    out = np.empty((n, d), np.uint8)
     used = np.isfinite(upper).sum(1)
     for a in range(0, n, BLOCK):
         b = min(a + BLOCK, n)
@@ -72,7 +78,11 @@ def codes(x: Rows, upper: np.ndarray) -> np.ndarray:
 
 def share(own: np.ndarray, comm: Comm) -> np.ndarray:
     """Return the bins of all rows, (n, d) uint8 with each feature contiguous (collective)."""
-    return np.array([comm.allgatherv(own[:, f], "bins") for f in range(own.shape[1])], np.uint8).T
+    rows = int(comm.sum(np.array([len(own)], np.int64), "bins")[0])
+    out = np.empty((own.shape[1], rows), np.uint8)
+    for f, feature in enumerate(out):
+        feature[:] = comm.allgatherv(own[:, f], "bins")
+    return out.T
 
 
 def length(x: Rows) -> int:

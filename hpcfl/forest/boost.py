@@ -7,21 +7,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hpcfl.comm.communicator import Comm
+from hpcfl.comm.communicator import Comm, alone
+from hpcfl.data.split import row_hashes
+from hpcfl.errors import DataError
 from hpcfl.forest import over_rows, target
 from hpcfl.forest.plan import Plan
-from hpcfl.forest.trees import Trees, join
-from hpcfl.kernels import forest_rows
+from hpcfl.forest.trees import Trees
+from hpcfl.kernels import forest_loss, forest_predict
+from hpcfl.seeding import key
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is boosted: this rank's rows, and how they count.
+    """What is boosted: some of this rank's rows, and how they count.
 
     Attributes
     ----------
     codes : (n, d) uint8
-    y, weight : (n,) float
+    y, weight : (n,) float64
     classes : int
         0 is squared loss, 2 logistic, more softmax.
     rows : int
@@ -39,6 +42,25 @@ class Problem:
         """Trees of a round."""
         return self.classes if self.classes > 2 else 1
 
+    def part(self, chosen: np.ndarray, comm: Comm) -> Problem:
+        """Return the rows that `chosen` (n,) bool marks (collective)."""
+        rows = int(comm.sum(np.array([chosen.sum()], np.int64), "split")[0])
+        return replace(self, codes=self.codes[chosen], y=self.y[chosen], weight=self.weight[chosen], rows=rows)
+
+
+def hold_out(problem: Problem, first: int, share: float, seed: int, comm: Comm) -> tuple[Problem, Problem]:
+    """Return the rows to boost and about a `share` of them to validate on, drawn by hash (collective).
+
+    `first` is the number of this rank's first row among all training rows.
+    """
+    hashes = row_hashes(key(seed, "validation"), first, first + len(problem.y))
+    held = hashes < np.uint64(int(share * 2**64))
+    parts = problem.part(~held, comm), problem.part(held, comm)
+    with comm.together("holding out rows"):
+        if not all(part.rows for part in parts):
+            raise DataError(f"{problem.rows} rows are too few to hold out a share of {share}; set model.patience = 0")
+    return parts
+
 
 def base(problem: Problem, comm: Comm) -> np.ndarray:
     """Return the scores that no tree has touched: the mean, the log odds, the log shares (collective)."""
@@ -52,49 +74,48 @@ def base(problem: Problem, comm: Comm) -> np.ndarray:
 
 def rounds(
     problem: Problem, score: np.ndarray, plan: Plan, rate: float, comm: Comm, number: int = 0
-) -> Iterator[tuple[Trees, float]]:
-    """Yield the trees of one round after the other, and the loss before it, without end (collective).
+) -> Iterator[Trees]:
+    """Yield the trees of one round after the other, without end (collective).
 
     `score` (n, outputs) are the raw scores of this rank's rows; each round adds to them. `number` is
     that of the first tree.
     """
-    everyone = np.arange(len(problem.y), dtype=np.int32)
-    leaf = np.empty(everyone.size, np.int64)
+    g, h, high = np.empty_like(score), np.empty_like(score), np.empty(2)
     while True:
-        g, h, losses = gradients(problem, score)
-        loss = float(exact_sum(np.stack([losses, problem.weight], 1), comm) @ [1, 0])
-        total = float(exact_sum(problem.weight[:, None], comm)[0])
-        grown = []
-        for k in range(problem.outputs):
-            goal = target.of_gradients(g[:, k], h[:, k], problem.rows, comm)
-            goal = replace(goal, scale=goal.scale * rate)
-            tree = over_rows.grow(problem.codes, 0, goal, plan, range(number, number + 1), comm, 0)
-            forest_rows.leaves(tree.packed(), problem.codes, everyone, leaf)
-            score[:, k] += tree.value[leaf, 0]
-            grown.append(tree)
-            number += 1
-        yield join(grown), loss / total
+        forest_loss.gradients(problem.y, problem.weight, score, problem.classes, g, h, high)
+        goal = target.of_gradients(g, h, high, problem.rows, comm)
+        goal = replace(goal, scale=goal.scale * rate)
+        grown = over_rows.grow(problem.codes, 0, goal, plan, range(number, number + problem.outputs), comm, 0)
+        add(grown, problem.codes, score)
+        yield grown
+        number += problem.outputs
 
 
-def gradients(problem: Problem, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return negative gradients and hessians (n, outputs), and losses (n,), all times the weight."""
-    y, w = problem.y[:, None], problem.weight[:, None]
-    if problem.classes == 0:
-        return w * (y - score), w * np.ones_like(score), (w * (y - score) ** 2)[:, 0] / 2
-    if problem.classes == 2:
-        p = 1 / (1 + np.exp(-score))
-        loss = np.logaddexp(0, np.where(y > 0, -score, score))
-        return w * (y - p), w * p * (1 - p), (w * loss)[:, 0]
-    p = np.exp(score - score.max(1, keepdims=True))
-    p /= p.sum(1, keepdims=True)
-    member = y == np.arange(problem.classes)
-    return w * (member - p), w * p * (1 - p), -problem.weight * np.log(np.maximum(p[member], 1e-300))
+def add(trees: Trees, codes: np.ndarray, score: np.ndarray) -> None:
+    """Add the values of whole rounds of trees to the raw scores of the rows `codes` (local)."""
+    forest_predict.predict(trees.packed(), trees.sets, trees.starts, trees.value, codes, score)
+
+
+def loss(problem: Problem, score: np.ndarray, comm: Comm) -> float:
+    """Return the mean loss over the rows of all ranks, from their raw scores (collective)."""
+    each = np.empty(len(problem.y))
+    forest_loss.losses(problem.y, problem.weight, score, problem.classes, each)
+    sums = exact_sum(np.stack([each, problem.weight], 1), comm)
+    return float(sums[0] / sums[1]) if sums[1] else 0.0
 
 
 def exact_sum(values: np.ndarray, comm: Comm) -> np.ndarray:
     """Return the column sums of (n, k) over all ranks, the same bits however rows are dealt (collective)."""
     high = comm.max(float(np.abs(values).max(initial=0)), "range")
-
     scale = 2.0 ** (61 - np.frexp(max(high, 1e-300))[1] - 33)
     whole = np.rint(values * scale).astype(np.int64).sum(0)
     return np.asarray(comm.sum(whole, "sums") / scale)
+
+
+def warm(codes: np.ndarray, plan: Plan, classes: int) -> None:
+    """Compile the kernels of boosting, on the few rows given (local)."""
+    y = np.arange(len(codes)) % 2.0
+    problem = Problem(codes, y, np.ones(len(codes)), classes, len(codes))
+    score = np.zeros((len(codes), problem.outputs))
+    next(rounds(problem, score, plan, 0.1, alone()))
+    loss(problem, score, alone())

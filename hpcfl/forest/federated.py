@@ -1,23 +1,17 @@
-"""Federated bagging: trees grow where the rows are; only trees and the edges of bins leave a rank."""
+"""Federated bagging: trees grow where the rows are, over bins of each rank's own; only trees leave a rank."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from hpcfl.comm.communicator import Comm
-from hpcfl.forest import binning, over_trees
+from hpcfl.forest import over_trees
 from hpcfl.forest.plan import Plan
 from hpcfl.forest.target import Target
 from hpcfl.forest.trees import Trees, gather
+from hpcfl.kernels.forest_split import MISSING
 
-
-def edges(x: binning.Rows, d: int, comm: Comm) -> np.ndarray:
-    """Return common edges of bins, (d, 254), from the edges that each rank finds in its rows (collective)."""
-    n = binning.length(x)
-    chosen = binning.dense(x, np.linspace(0, n - 1, min(n, binning.SAMPLE)).astype(np.int64), d)
-    own = np.array([binning.feature_edges(chosen[:, f]) for f in range(d)], chosen.dtype)
-    every = comm.allgather(own, "bin edges").reshape(comm.size, d, -1)
-    return np.array([binning.feature_edges(every[:, f].reshape(-1)) for f in range(d)], own.dtype)
+LAST = 254  # the bound under which all but missing values go left
 
 
 def shares(rows: np.ndarray, trees: int) -> np.ndarray:
@@ -28,11 +22,42 @@ def shares(rows: np.ndarray, trees: int) -> np.ndarray:
     return out
 
 
-def grow(codes: np.ndarray, target: Target, plan: Plan, trees: int, comm: Comm) -> Trees:
-    """Return all trees, each grown on the rows of one rank (collective)."""
-    rows = comm.allgather(np.array([len(codes)], np.int64), "rows")[:, 0]
-    cuts = np.cumsum([0, *shares(rows, trees)])
-    mine = np.arange(cuts[comm.rank], cuts[comm.rank + 1])
+def deal(rows: int, trees: int, comm: Comm) -> np.ndarray:
+    """Return the first tree of each rank, and the number of trees last, from the ranks' rows (collective)."""
+    every = comm.allgather(np.array([rows], np.int64), "rows")[:, 0]
+    return np.cumsum([0, *shares(every, trees)])
+
+
+def grow(
+    codes: np.ndarray, edges: np.ndarray, target: Target, plan: Plan, runs: np.ndarray, comm: Comm
+) -> tuple[Trees, np.ndarray]:
+    """Return all trees, each grown on the rows of one rank, and each rank's edges, (ranks, d, 254) (collective).
+
+    `edges` (d, 254) are of this rank's bins, `target` knows of its rows only. Of the edges only those
+    leave that a tree splits at: a message holds thresholds and leaves, no more than the trees say. Bins
+    in `codes` are numbered anew, by those edges.
+    """
+    mine = np.arange(runs[comm.rank], runs[comm.rank + 1])
     with comm.together("growing trees"):
-        own = over_trees.grow(codes, target, plan, mine)
-    return gather(own, mine, comm)
+        own = over_trees.grow(np.asfortranarray(codes), target, plan, mine)
+        used = only_used(own, codes, edges, plan.kinds)
+    trees = gather(own, mine, comm)
+    return trees, comm.allgather(used, "thresholds").reshape(comm.size, *edges.shape)
+
+
+def only_used(trees: Trees, codes: np.ndarray, edges: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Return the edges that `trees` split at; bounds and bins are numbered anew by them, in place."""
+    out = edges.copy()
+    for f in np.flatnonzero(kinds == 0):
+        at = np.flatnonzero(trees.node[:, 0] == f)
+        rule = trees.node[at, 1]
+        bound = rule & 255
+        used = np.unique(bound[bound < LAST])
+        out[f] = np.inf
+        out[f, : used.size] = edges[f, used]
+        new = np.where(bound < LAST, np.searchsorted(used, bound), LAST)
+        trees.node[at, 1] = (rule & ~255) | new
+        bins = np.searchsorted(used, np.arange(256)).astype(np.uint8)
+        bins[MISSING] = MISSING
+        codes[:, f] = bins[codes[:, f]]
+    return out

@@ -9,6 +9,7 @@ import numpy as np
 from hpcfl import seeding
 from hpcfl.comm.communicator import Comm
 from hpcfl.forest.trees import Trees
+from hpcfl.metrics.exact import ExactSum
 
 
 def impurity(trees: Trees, d: int) -> np.ndarray:
@@ -22,25 +23,35 @@ def impurity(trees: Trees, d: int) -> np.ndarray:
 
 
 def permutation(
-    score: Callable[[np.ndarray], np.ndarray], codes: np.ndarray, repeats: int, seed: int, comm: Comm
+    score: Callable[[list[np.ndarray]], np.ndarray],
+    codes: list[np.ndarray],
+    repeats: int,
+    seed: int,
+    local: bool,
+    comm: Comm,
 ) -> np.ndarray:
     """Return how much the mean score falls when a feature's values are permuted, (d,) (collective).
 
     Parameters
     ----------
-    score : function from bins (n, d) to (n,)
+    score : function from `codes` to (n,)
         What each row scores (1 for a right class, minus the squared error).
-    codes : (n, d) uint8
-        Bins of this rank's test rows; values are permuted over the rows of all ranks.
+    codes : list of (n, d) uint8
+        Bins of this rank's test rows, by each table of edges.
+    local : bool
+        Whether values are permuted over the rows of each rank alone, so that none leaves it.
     """
-    first = comm.before(len(codes))
-    plain, fall = score(codes), np.zeros(codes.shape[1])
-    for f in range(codes.shape[1]):
-        column = comm.allgatherv(codes[:, f], "permutation")
+    n, d = codes[0].shape
+    first = 0 if local else comm.before(n)
+    plain, fall = score(codes), ExactSum(d)
+    for f in range(d):
+        columns = [table[:, f].copy() if local else comm.allgatherv(table[:, f], "permutation") for table in codes]
         for r in range(repeats):
-            order = seeding.stream(seed, "permutation", f, r).permutation(column.size)
-            changed = codes.copy()
-            changed[:, f] = column[order[first : first + len(codes)]]
-            fall[f] += (plain - score(changed)).sum()
-    count = comm.sum(np.array([float(len(codes))]), "permutation")[0]
-    return np.asarray(comm.sum(fall, "permutation") / max(count * repeats, 1))
+            order = seeding.stream(seed, "permutation", f, r).permutation(columns[0].size)[first : first + n]
+            for table, column in zip(codes, columns, strict=True):
+                table[:, f] = column[order]
+            fall.add(plain - score(codes), f)
+        for table, column in zip(codes, columns, strict=True):
+            table[:, f] = column[first : first + n]
+    count = comm.sum(np.array([n], np.int64), "permutation")[0]
+    return np.asarray(fall.totals(comm) / max(count * repeats, 1))

@@ -25,7 +25,7 @@ def grow(codes: np.ndarray, target: Target, plan: Plan, numbers: np.ndarray) -> 
     for tree in numbers:
         order, stats = bag(target, plan, int(tree), 0)
         grown.append(subtree(codes, order, stats, plan.key(int(tree)), plan, target, 0))
-    return join(grown) if grown else empty(target.width)
+    return join(grown) if grown else empty(target.width, plan.words)
 
 
 def bag(target: Target, plan: Plan, tree: int, first: int) -> tuple[np.ndarray, np.ndarray]:
@@ -33,12 +33,13 @@ def bag(target: Target, plan: Plan, tree: int, first: int) -> tuple[np.ndarray, 
 
     `first` is the number, among all training rows, of the first row of `target`.
     """
-    n = target.unit.size
+    unit = target.of(tree)
+    n = unit.size
     if not plan.bootstrap:
-        return np.arange(n, dtype=np.int32), target.unit.copy()
+        return np.arange(n, dtype=np.int32), unit.copy()
     order, stats, hashes = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.uint64)
     orders.hashes(plan.bag(tree), first, hashes)
-    rows = forest_rows.bag(hashes, target.unit, target.classes, order, stats)
+    rows = forest_rows.bag(hashes, unit, target.classes, order, stats)
     return order[:rows], stats[:rows]
 
 
@@ -55,7 +56,8 @@ def subtree(
     """Return the tree below a node that has the rows `order` (local); `raw` leaves values unscaled, float64."""
     room = max(2 * order.size - 1, 1)
     node, gain, value = np.empty((room, 3), np.int32), np.empty(room), np.empty((room, target.width))
-    size = forest_grow.grow(codes, order, stats, key, plan.spec(target, level), plan.limits(target), node, gain, value)
-    return Trees(
-        node[:size].copy(), gain[:size].copy(), value[:size] if raw else target.real(value[:size]), np.array([0, size])
-    )
+    sets = np.empty((room, plan.words), np.uint64)
+    spec, limits = plan.spec(target, level), plan.limits(target)
+    size = forest_grow.grow(codes, order, stats, key, plan.kinds, spec, limits, node, gain, value, sets)
+    values = value[:size].copy() if raw else target.real(value[:size])
+    return Trees(node[:size].copy(), gain[:size].copy(), values, sets[:size].copy(), np.array([0, size]))

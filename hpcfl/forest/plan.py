@@ -28,6 +28,8 @@ class Plan:
         Rows of a leaf at least.
     bootstrap, random_cuts : bool
         Whether rows are drawn with replacement; whether thresholds are drawn (ExtraTrees).
+    kinds : (d,) uint8
+        1 for categorical features.
     l2 : float
         Penalty on the values of leaves, when boosting.
     """
@@ -38,7 +40,13 @@ class Plan:
     leaf: int
     bootstrap: bool
     random_cuts: bool
+    kinds: np.ndarray
     l2: float = 0.0
+
+    @property
+    def words(self) -> int:
+        """Words of a node's set: none without categorical features."""
+        return 4 if self.kinds.any() else 0
 
     def key(self, tree: int) -> np.uint64:
         """Return the key of a tree's root, from which all its draws follow."""

@@ -11,7 +11,6 @@ from hpcfl.forest.over_trees import subtree
 from hpcfl.forest.plan import Plan
 from hpcfl.forest.target import Target
 from hpcfl.forest.trees import Trees, empty, gather, join
-from hpcfl.kernels import forest_level
 
 if TYPE_CHECKING:
     from hpcfl.forest.over_rows import Frontier, Wave
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 def finish(
     wave: Wave, small: Frontier, rows: np.ndarray, target: Target, plan: Plan, comm: Comm
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the table of nodes with the trees below the `small` nodes added to it (collective).
 
     `rows` (k,) are the rows of each small node over all ranks.
@@ -34,7 +33,7 @@ def finish(
             [np.arange(e - s, e, dtype=np.int32) for s, e in zip(sizes[:, j], ends[:, j], strict=True)]
         )
         grown.append(subtree(codes, order, stats[order], small.key[i], plan, target, int(small.level[i]), raw=True))
-    return graft(wave, small, grown, mine, target, comm)
+    return graft(wave, small, join(grown) if grown else empty(target.width, plan.words, np.float64), mine, comm)
 
 
 def deal(rows: np.ndarray, ranks: int) -> np.ndarray:
@@ -60,26 +59,27 @@ def exchange(wave: Wave, small: Frontier, owner: np.ndarray, comm: Comm) -> tupl
     for r in range(comm.size):
         spans = small.bounds[owner == r]
         rows = np.concatenate([np.empty(0, np.int64), *(np.arange(a, b) for a, b in spans)])
-        block = np.empty((rows.size, wave.codes.shape[1]), np.uint8)
-        forest_level.take(wave.codes, wave.order[rows], block)
-        for part, v in zip(parts, (block.reshape(-1), wave.stats[rows], spans[:, 1] - spans[:, 0]), strict=True):
+        block = wave.codes[wave.order[rows]].reshape(-1)
+        for part, v in zip(parts, (block, wave.stats[rows], spans[:, 1] - spans[:, 0]), strict=True):
             part.append(v)
     codes, stats, sizes = (np.concatenate(comm.alltoallv(p, "node rows")) for p in parts)
     return np.asfortranarray(codes.reshape(-1, wave.codes.shape[1])), stats, sizes.reshape(comm.size, -1)
 
 
 def graft(
-    wave: Wave, small: Frontier, grown: list[Trees], mine: np.ndarray, target: Target, comm: Comm
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    wave: Wave, small: Frontier, grown: Trees, mine: np.ndarray, comm: Comm
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Put the trees that the ranks grew in the places of their small nodes (collective)."""
-    every = gather(join(grown) if grown else empty(target.width, np.float64), mine, comm)
+    every = gather(grown, mine, comm)
     node = every.node.copy()
     base = len(wave.node) + np.repeat(every.starts[:-1], np.diff(every.starts))
     node[:, 2] = np.where(node[:, 0] >= 0, node[:, 2] + base, 0)
     at = every.starts[:-1]
     wave.node[small.at], wave.gain[small.at], wave.value[small.at] = node[at], every.gain[at], every.value[at]
+    wave.sets[small.at] = every.sets[at]
     return (
         np.concatenate([wave.node, node]),
         np.concatenate([wave.gain, every.gain]),
         np.concatenate([wave.value, every.value]),
+        np.concatenate([wave.sets, every.sets]),
     )

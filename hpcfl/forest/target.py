@@ -9,6 +9,7 @@ import numpy as np
 
 from hpcfl.comm.communicator import Comm
 from hpcfl.errors import DataError
+from hpcfl.kernels import forest_loss
 
 STEPS = 1 << 8  # steps of the largest weight when weights are not all one
 HESSIANS = (1 << 12) - 1  # steps of the largest hessian
@@ -20,8 +21,8 @@ class Target:
 
     Attributes
     ----------
-    unit : (n,) int64
-        What each row adds when drawn once.
+    unit : (n,) or (n, k) int64
+        What each row adds when drawn once; of k columns, tree t uses number t % k.
     classes : int
         Number of classes, 1 for values.
     shift : int
@@ -46,6 +47,10 @@ class Target:
     def width(self) -> int:
         """Numbers of a leaf: one for values and for two classes."""
         return self.classes if self.classes > 2 else 1
+
+    def of(self, tree: int) -> np.ndarray:
+        """Return what each row adds to a tree when drawn once, (n,)."""
+        return self.unit if self.unit.ndim == 1 else np.ascontiguousarray(self.unit[:, tree % self.unit.shape[1]])
 
     def real(self, value: np.ndarray) -> np.ndarray:
         """Return kernels' values as class shares or targets, float32."""
@@ -80,16 +85,21 @@ def of_values(y: np.ndarray, weight: np.ndarray, rows: int, comm: Comm) -> Targe
     return Target((g * h << h_bits) + h, 1, h_bits, steps, center, reach / 2.0**g_bits)
 
 
-def of_gradients(g: np.ndarray, h: np.ndarray, rows: int, comm: Comm) -> Target:
-    """Return the target of a boosting step: negative gradients and hessians (n,) (collective)."""
-    g_high = max(comm.max(float(np.abs(g).max(initial=0)), "range"), 1e-300)
-    h_high = max(comm.max(float(h.max(initial=0)), "range"), 1e-300)
+def of_gradients(g: np.ndarray, h: np.ndarray, high: np.ndarray, rows: int, comm: Comm) -> Target:
+    """Return the target of a boosting round over `rows` rows of all ranks (collective).
+
+    Parameters
+    ----------
+    g, h : (n, k) float64
+        Negative gradients and hessians; `high` (2,) are this rank's largest ones.
+    """
+    g_high, h_high = (max(comm.max(float(v), "range"), 1e-300) for v in high)
     log_rows = ceil(log2(rows + 1))
     h_scale = HESSIANS / h_high
     shift = log_rows + ceil(log2(HESSIANS + 1))
     g_scale = 2.0 ** (62 - shift - log_rows) / g_high
-    unit = np.rint(g * g_scale).astype(np.int64) << shift
-    unit += np.maximum(np.rint(h * h_scale).astype(np.int64), 1)
+    unit = np.empty(g.shape, np.int64)
+    forest_loss.whole(g, h, g_scale, h_scale, shift, unit)
     return Target(unit, 1, shift, h_scale, 0.0, h_scale / g_scale, True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hpcfl.kernels.flags import exact
+from hpcfl.kernels.forest_category import SET, better_set
 from hpcfl.kernels.forest_split import (
     MISSING,
     accept,
@@ -23,39 +24,48 @@ NEAR = 1024  # rows of a node below which their bins are copied together: scatte
 
 
 @exact
-def goes_left(code, rule):
-    """Return whether a bin goes to the left child under `rule`."""
-    return rule >= 256 if code == MISSING else code <= (rule & 255)
+def sides(rule, chosen, goes):
+    """Put into `goes` (256,) uint8 which bins go left under `rule`, or which are in the set `chosen` (4,)."""
+    if rule >= SET:
+        for b in range(BINS):
+            goes[b] = (chosen[b >> 6] >> np.uint64(b & 63)) & np.uint64(1)
+    else:
+        goes[: (rule & 255) + 1] = 1
+        goes[(rule & 255) + 1 :] = 0
+        goes[MISSING] = rule >= BINS
 
 
 @exact
-def partition(codes, feature, rule, order, stats, spare_order, spare_stats):
-    """Bring the rows of the left child to the front, all in their old order; return how many they are."""
+def partition(codes, feature, goes, order, stats, spare_order, spare_stats):
+    """Bring the rows whose bin `goes` left to the front, all in their old order; return how many they are."""
     left, right = 0, 0
     for i in range(order.size):
         row, stat = order[i], stats[i]
-        go = goes_left(np.int64(codes[row, feature]), rule)
+        go = np.int64(goes[codes[np.uint32(row), feature]])
         spare_order[right], spare_stats[right] = row, stat
         order[left], stats[left] = row, stat
         left += go
-        right += not go
+        right += 1 - go
     order[left:] = spare_order[:right]
     stats[left:] = spare_stats[:right]
     return left
 
 
 @exact
-def search(codes, order, stats, key, spec, limits, sums, perm, hist, bits, best):
+def search(codes, order, stats, key, kinds, spec, limits, work, perm, hist, bits, best, chosen):
     """Find the node's best split among features drawn until one of a block of `spec[3]` can split."""
-    d, tried = perm.size, 0
+    d, tried, classes = perm.size, 0, work[0].shape[1] - 1
     best[0], best[1] = -np.inf, -1
     while tried < d and best[1] < 0:
         stop = min(tried + spec[3], d)
         draw(key, tried, stop, perm)
         for i in range(tried, stop):
-            count(codes, perm[i], order, stats, sums.shape[1] - 1, hist, bits)
-            better(hist, bits, perm[i], key, order.size, spec, limits, sums, best)
-            clear(sums.shape[1] - 1, hist, bits)
+            count(codes, perm[i], order, stats, classes, hist, bits)
+            if kinds[perm[i]]:
+                better_set(hist, bits, perm[i], key, order.size, spec, limits, work, best, chosen)
+            else:
+                better(hist, bits, perm[i], key, order.size, spec, limits, work, best)
+            clear(classes, hist, bits)
         tried = stop
     undraw(key, tried, perm)
 
@@ -71,7 +81,7 @@ def fetch(codes, order, near):
 
 
 @exact
-def grow(codes, order, stats, key, spec, limits, node, gain, value):
+def grow(codes, order, stats, key, kinds, spec, limits, node, gain, value, sets):
     """Grow a tree, depth first, left child first, and return its number of nodes.
 
     Parameters
@@ -82,6 +92,8 @@ def grow(codes, order, stats, key, spec, limits, node, gain, value):
         The node's rows and what each adds; both are reordered.
     key : uint64
         Key of the node it starts from.
+    kinds : (d,) uint8
+        1 for categorical features.
     spec, limits : int64 (5,), float64 (5,)
         See the head of the file.
     node : (c, 3) int32
@@ -90,13 +102,17 @@ def grow(codes, order, stats, key, spec, limits, node, gain, value):
         Out: how much a split raised the score.
     value : (c, classes or 1) float64
         Out: shares of the classes, or g / (h + penalty).
+    sets : (c, 4 or 0) uint64
+        Out: the bins that go left where the rule is a set; not there without categorical features.
     """
     m, d, classes = order.size, codes.shape[1], spec[0]
     width = 1 if classes < 3 else classes
     spare_order, spare_stats = np.empty(m, np.int32), np.empty(m, np.int64)
     perm = np.arange(d)
     hist, bits = np.zeros(BINS * width, np.int64), np.zeros(4, np.uint64)
-    sums, best = np.zeros((3, width + 1), np.int64), np.zeros(4)
+    sums, best, chosen = np.zeros((3, width + 1), np.int64), np.zeros(4), np.zeros(4, np.uint64)
+    work = (sums, np.zeros(BINS, np.int64), np.zeros((2, BINS + 8), np.int64))
+    goes = np.empty(BINS, np.uint8)
     near = np.empty((d, min(NEAR, m)), np.uint8).T
     todo, keys = np.empty((m + 1, 4), np.int32), np.empty(m + 1, np.uint64)
     todo[0, 0], todo[0, 1], todo[0, 2], todo[0, 3], keys[0] = 0, m, 0, 0, key
@@ -109,6 +125,7 @@ def grow(codes, order, stats, key, spec, limits, node, gain, value):
         for c in range(width):
             value[at, c] = sums[1, c] / (sums[1, width] + limits[0])
         node[at, 0], node[at, 1], node[at, 2], gain[at] = -1, 0, 0, 0.0
+        sets[at] = 0
         if pure or b - a < 2 or level == spec[2]:
             continue
         if waiting < base or base < 0:
@@ -116,12 +133,15 @@ def grow(codes, order, stats, key, spec, limits, node, gain, value):
             if base >= 0:
                 fetch(codes, order[a:b], near)
         here = near if base >= 0 else codes
-        search(here, order[a:b], stats[a:b], path, spec, limits, sums, perm, hist, bits, best)
+        search(here, order[a:b], stats[a:b], path, kinds, spec, limits, work, perm, hist, bits, best, chosen)
         if not accept(best, parent, limits):
             continue
         feature, rule = np.int64(best[1]), np.int64(best[2])
-        middle = a + partition(here, feature, rule, order[a:b], stats[a:b], spare_order, spare_stats)
+        sides(rule, chosen, goes)
+        middle = a + partition(here, feature, goes, order[a:b], stats[a:b], spare_order, spare_stats)
         node[at, 0], node[at, 1], node[at, 2], gain[at] = feature, rule, made, best[0] - parent
+        if rule >= SET:
+            sets[at] = chosen
         for side in range(1, -1, -1):
             todo[waiting, 0] = middle if side else a
             todo[waiting, 1] = b if side else middle

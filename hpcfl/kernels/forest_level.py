@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hpcfl.kernels.flags import exact
-from hpcfl.kernels.forest_grow import partition
+from hpcfl.kernels.forest_category import better_set
+from hpcfl.kernels.forest_grow import BINS, partition, sides
 from hpcfl.kernels.forest_split import better, child, draw, score_of, total, undraw
 
 
@@ -16,10 +17,10 @@ def mark(hist, classes, bits):
         used = np.uint64(0)
         for i in range(64):
             b = word * 64 + i
+            some = np.int64(0)
             for c in range(classes):
-                if hist[b * classes + c] != 0:
-                    used |= np.uint64(1) << np.uint64(i)
-                    break
+                some |= hist[b * classes + c]
+            used |= np.uint64(some != 0) << np.uint64(i)
         bits[word] = used
 
 
@@ -47,41 +48,68 @@ def drawn(keys, tried, d, out):
 
 
 @exact
-def histograms(codes, order, stats, bounds, features, classes, out):
-    """Add rows to ``out[j, s]`` (256 * classes,) for feature ``features[j, s]`` of node j.
+def histograms(codes, order, stats, bounds, features, place, classes, out):
+    """Add rows to the histogram of each node and feature.
 
-    Node j has rows ``order[bounds[j, 0] : bounds[j, 1]]``; a feature of -1 is left out.
+    Parameters
+    ----------
+    codes : (n, d) uint8
+        Bins, each row contiguous: a row is read once for all features.
+    bounds : (k, 2) int64
+        Node j has the rows ``order[bounds[j, 0] : bounds[j, 1]]``.
+    features : (k, s) int64
+        Features of each node; -1 is left out.
+    place : (2, s) int64
+        The histogram of node j and slot s is number ``place[0, s] + j * place[1, s]`` of `out`.
+    out : (k * s, 256 * classes) int64
     """
+    flat, wide = out.reshape(-1), out.shape[1]
+    slots, starts, own = features.shape[1], np.empty(features.shape[1], np.int64), np.empty(features.shape[1], np.int64)
     for j in range(bounds.shape[0]):
-        for s in range(features.shape[1]):
-            f = features[j, s]
-            if f < 0:
-                continue
-            hist = out[j, s]
-            for i in range(bounds[j, 0], bounds[j, 1]):
-                b = np.int64(codes[order[i], f])
-                if classes == 1:
-                    hist[b] += stats[i]
-                else:
-                    hist[b * classes + (stats[i] >> 32)] += stats[i] & 0xFFFFFFFF
+        used = 0
+        for s in range(slots):
+            if features[j, s] >= 0:
+                starts[used], own[used] = (place[0, s] + j * place[1, s]) * wide, features[j, s]
+                used += 1
+        for i in range(bounds[j, 0], bounds[j, 1]):
+            row, stat, c, step = codes[np.uint32(order[i])], stats[i], np.int64(0), np.int64(1)
+            if classes > 1:
+                c, step, stat = stat >> 32, np.int64(classes), stat & 0xFFFFFFFF
+            for s in range(used):
+                flat[starts[s] + np.int64(row[own[s]]) * step + c] += stat
 
 
 @exact
-def choose(hist, features, keys, known, spec, limits, best):
-    """Find the best split of each node from its whole histograms.
+def choose(hist, units, keys, kinds, known, spec, limits, best, chosen):
+    """Find each node's best split among some of its whole histograms.
 
-    `hist` (k, s, 256 * width) is used up; `features` (k, s); `known` (k, 1 + width + 1) are the
-    nodes' totals. Out: `best` (k, 5) score, feature (-1: none), rule, h of the left, parent's score.
+    Parameters
+    ----------
+    hist : (u, 256 * width) int64
+    units : (u, 2) int64
+        The node and the feature of each; a feature of -1 is left out.
+    known : (k, 1 + width + 1) int64
+        The nodes' totals.
+    best, chosen : (k, 5) float64, (k, 4) uint64
+        Out: score, feature (-1: none), rule, h of the left, score of the node; set of the left.
     """
-    sums, bits = np.zeros((3, known.shape[1] - 1), np.int64), np.zeros(4, np.uint64)
+    bits, bins = np.zeros(4, np.uint64), np.zeros(BINS, np.int64)
+    work = (np.zeros((3, known.shape[1] - 1), np.int64), bins, np.zeros((2, BINS + 8), np.int64))
+    sums, width = work[0], known.shape[1] - 2
     for j in range(keys.size):
         sums[1] = known[j, 1:]
-        best[j, 0], best[j, 1], best[j, 2] = -np.inf, -1, 0
+        best[j, 0], best[j, 1], best[j, 2], best[j, 3] = -np.inf, -1, 0, 0
         best[j, 4], _ = score_of(spec[0], limits[0], sums)
-        for s in range(features.shape[1]):
-            if features[j, s] >= 0:
-                mark(hist[j, s], sums.shape[1] - 1, bits)
-                better(hist[j, s], bits, features[j, s], keys[j], known[j, 0], spec, limits, sums, best[j])
+    for u in range(units.shape[0]):
+        j, f = units[u]
+        if f < 0:
+            continue
+        sums[1] = known[j, 1:]
+        mark(hist[u], width, bits)
+        if kinds[f]:
+            better_set(hist[u], bits, f, keys[j], known[j, 0], spec, limits, work, best[j], chosen[j])
+        else:
+            better(hist[u], bits, f, keys[j], known[j, 0], spec, limits, work, best[j])
 
 
 @exact
@@ -92,33 +120,28 @@ def child_keys(keys, out):
 
 
 @exact
-def split(codes, bounds, features, rules, order, stats, spare_order, spare_stats):
+def split(codes, bounds, splits, chosen, order, stats, spare_order, spare_stats):
     """Bring the rows of each node's left child to the front; put the boundary into ``bounds[j, 2]``.
 
-    Nodes j with a feature of -1 are left as they are. `bounds` (k, 3): first row, last + 1, boundary.
+    `splits` (k, 2) int64: feature (-1: the node is left as it is) and rule; `chosen` (k, 4): sets.
+    `bounds` (k, 3): first row, last + 1, boundary.
     """
+    goes = np.empty(BINS, np.uint8)
     for j in range(bounds.shape[0]):
-        if features[j] < 0:
+        if splits[j, 0] < 0:
             continue
         a, b = bounds[j, 0], bounds[j, 1]
-        left = partition(codes, features[j], rules[j], order[a:b], stats[a:b], spare_order, spare_stats)
-        bounds[j, 2] = a + left
+        sides(splits[j, 1], chosen[j], goes)
+        bounds[j, 2] = a + partition(codes, splits[j, 0], goes, order[a:b], stats[a:b], spare_order, spare_stats)
 
 
 @exact
-def take(codes, order, out):
-    """Copy the rows `order` (m,) of `codes` into `out` (m, d)."""
-    for i in range(order.size):
-        for f in range(codes.shape[1]):
-            out[i, f] = codes[order[i], f]
+def renumber(roots, node, starts, source, left):
+    """Number the nodes of trees as `forest_grow.grow` does: depth first, left child first.
 
-
-@exact
-def renumber(roots, node, gain, value, starts, out_node, out_gain, out_value):
-    """Copy trees, depth first and left child first, as `forest_grow.grow` numbers them.
-
-    Node ``roots[t]`` is the root of tree t; children in `node` are counted from its first row. Out:
-    ``starts`` (t + 1,) and the nodes, children counted from their tree's first node.
+    Node ``roots[t]`` is the root of tree t; children in `node` (k, 3) are counted from its first row.
+    Out: ``starts`` (t + 1,); for each new node the row that it was, and its left child counted from
+    its tree's first node.
     """
     todo = np.empty((node.shape[0] + 2, 2), np.int64)
     starts[0] = 0
@@ -127,14 +150,12 @@ def renumber(roots, node, gain, value, starts, out_node, out_gain, out_value):
         todo[0, 0], todo[0, 1] = roots[t], 0
         while waiting > 0:
             waiting -= 1
-            source, at = todo[waiting, 0], todo[waiting, 1]
-            to = first + at
-            out_node[to] = node[source]
-            out_gain[to], out_value[to] = gain[source], value[source]
-            if node[source, 0] >= 0:
-                out_node[to, 2] = made
+            row, at = todo[waiting, 0], todo[waiting, 1]
+            source[first + at], left[first + at] = row, 0
+            if node[row, 0] >= 0:
+                left[first + at] = made
                 for side in range(1, -1, -1):
-                    todo[waiting, 0], todo[waiting, 1] = node[source, 2] + side, made + side
+                    todo[waiting, 0], todo[waiting, 1] = node[row, 2] + side, made + side
                     waiting += 1
                 made += 2
         starts[t + 1] = first + made

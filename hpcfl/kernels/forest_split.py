@@ -101,82 +101,81 @@ def clear(classes, hist, bits):
 
 
 @exact_part
-def cut(bits, key, feature):
-    """Return a random threshold between the lowest and the highest bin in use (Geurts et al. 2006)."""
-    first, last = 256, -1
-    for b in range(MISSING):
-        if (bits[b >> 6] >> np.uint64(b & 63)) & np.uint64(1):
-            first, last = min(first, b), b
-    if last <= first:
-        return first
-    return first + below(mix(key ^ mix(np.uint64(feature))), last - first)
-
-
-@exact_part
-def scan(hist, bits, shift, first, pick, penalty, least_h, node):
-    """Return (score, threshold, stat of the left side) of the best split of one feature, from packed sums.
-
-    Bin `first` goes left whatever the threshold (-1: none does); `pick` is the one threshold
-    allowed, or -1; `node` is the stat of the whole node. Threshold -1: there is no split. Equal
-    scores keep the lower bin.
-    """
-    best, threshold, best_left = -np.inf, -1, np.int64(0)
-    mask = (np.int64(1) << shift) - 1
-    left = hist[first] if first >= 0 else np.int64(0)
-    previous = -1
+def listed(bits, bins):
+    """Put the bins in use, ascending, into `bins` (256,); return how many they are."""
+    m = 0
     for word in range(4):
-        todo = bits[word]
-        if first >= 0 and word == 3:
-            todo &= ~(np.uint64(1) << np.uint64(63))
-        while todo != 0:
-            b = word * 64 + np.int64(lowest(todo))
-            todo &= todo - np.uint64(1)
-            right = node - left
-            lh, rh = np.float64(left & mask), np.float64(right & mask)
-            if previous >= 0 and lh >= least_h and rh >= least_h and (pick < 0 or (previous <= pick < b)):
-                lg, rg = np.float64(left >> shift), np.float64(right >> shift)
-                score = lg * lg / (lh + penalty) + rg * rg / (rh + penalty)
-                if score > best:
-                    best, threshold, best_left = score, 254 if b == MISSING else (previous + b) >> 1, left
-            left += hist[b]
-            previous = b
-    return best, threshold if pick < 0 or threshold < 0 else pick, best_left
+        left = bits[word]
+        while left != 0:
+            bins[m] = word * 64 + np.int64(lowest(left))
+            left &= left - np.uint64(1)
+            m += 1
+    return m
 
 
 @exact_part
-def scan_classes(hist, bits, classes, first, pick, least_h, sums):
+def cut(bins, m, key, feature):
+    """Return a random threshold between the lowest and the highest of `m` bins (Geurts et al. 2006)."""
+    if m < 2:
+        return bins[0]
+    return bins[0] + below(mix(key ^ mix(np.uint64(feature))), bins[m - 1] - bins[0])
+
+
+@exact_part
+def scan(hist, bins, m, before, only, shift, penalty, least_h, node, work):
+    """Return (score, bins on the left, stat of the left side) of the best cut, from packed sums.
+
+    The first of the `m` bins, in the order given, go left, on top of the stat `before`; `only` is the
+    one number of them allowed, or -1; `node` is the stat of the whole node. Equal scores keep the
+    fewer; no bins: there is no split. `work` (2, 264): sums and scores, padded to whole vectors.
+    """
+    mask = (np.int64(1) << shift) - 1
+    run, score = work[0], work[1].view(np.float64)
+    left = before
+    for i in range(m - 1):
+        left += hist[bins[i]]
+        run[i] = left
+    for a in range(0, m - 1, 8):
+        for i in range(a, a + 8):
+            right = node - run[i]
+            lg, lh = np.float64(run[i] >> shift), np.float64(run[i] & mask)
+            rg, rh = np.float64(right >> shift), np.float64(right & mask)
+            found = lg * lg / (lh + penalty) + rg * rg / (rh + penalty)
+            score[i] = found if (lh >= least_h) & (rh >= least_h) else -np.inf
+    best, count = -np.inf, 0
+    for i in range(m - 1):
+        if score[i] > best and (only < 0 or only == i + 1):
+            best, count = score[i], i + 1
+    return best, count, run[count - 1] if count else before
+
+
+@exact_part
+def scan_classes(hist, bins, m, classes, first, only, least_h, sums):
     """Return what `scan` does, h in place of the stat, from sums per class; row 1 of `sums` are the node's.
 
-    The two other rows are work.
+    Bin `first` goes left whatever the cut (-1: none does). The two other rows of `sums` are work.
     """
-    best, threshold, best_h = -np.inf, -1, np.int64(0)
+    best, count, best_h = -np.inf, 0, np.int64(0)
     lh, rh, lsq, rsq = np.int64(0), sums[1, classes], np.int64(0), np.int64(0)
     for c in range(classes):
         sums[0, c], sums[2, c] = 0, sums[1, c]
         rsq += sums[1, c] * sums[1, c]
-    previous = -1
-    for word in range(-1 if first >= 0 else 0, 4):
-        todo = np.uint64(1) if word < 0 else bits[word]
-        if first >= 0 and word == 3:
-            todo &= ~(np.uint64(1) << np.uint64(63))
-        while todo != 0:
-            b = first if word < 0 else word * 64 + np.int64(lowest(todo))
-            todo &= todo - np.uint64(1)
-            if previous >= 0 and lh >= least_h and rh >= least_h and (pick < 0 or (previous <= pick < b)):
-                score = lsq / np.float64(lh) + rsq / np.float64(rh)
-                if score > best:
-                    best, threshold, best_h = score, 254 if b == MISSING else (previous + b) >> 1, lh
-            for c in range(classes):
-                h = hist[b * classes + c]
-                if h != 0:
-                    lsq += h * (2 * sums[0, c] + h)
-                    rsq -= h * (2 * sums[2, c] - h)
-                    sums[0, c] += h
-                    sums[2, c] -= h
-                    lh += h
-                    rh -= h
-            previous = -1 if word < 0 else b
-    return best, threshold if pick < 0 or threshold < 0 else pick, best_h
+    for i in range(0 if first < 0 else -1, m - 1):
+        b = bins[i] if i >= 0 else first
+        for c in range(classes):
+            h = hist[b * classes + c]
+            if h != 0:
+                lsq += h * (2 * sums[0, c] + h)
+                rsq -= h * (2 * sums[2, c] - h)
+                sums[0, c] += h
+                sums[2, c] -= h
+                lh += h
+                rh -= h
+        if i >= 0 and lh >= least_h and rh >= least_h and (only < 0 or only == i + 1):
+            score = lsq / np.float64(lh) + rsq / np.float64(rh)
+            if score > best:
+                best, count, best_h = score, i + 1, lh
+    return best, count, best_h
 
 
 @exact_part
@@ -208,29 +207,38 @@ def score_of(classes, penalty, sums):
 
 
 @exact_part
-def better(hist, bits, feature, key, rows, spec, limits, sums, best):
-    """Replace `best` (score, feature, rule, h left) by the feature's best split if that is better.
+def better(hist, bits, feature, key, rows, spec, limits, work, best):
+    """Replace `best` (score, feature, rule, h left) by the feature's best threshold if that is better.
 
     A rule is threshold + 256 * (missing values go left). Equal scores keep the lower feature, then the lower bin.
     """
+    sums, bins, scores = work
     classes, shift = spec[0], spec[1]
     node_h = sums[1, sums.shape[1] - 1]
     least_h = max(limits[3], limits[4] * node_h / rows)
-    pick = cut(bits, key, feature) if spec[4] else -1
-    missing = (bits[3] >> np.uint64(63)) & np.uint64(1)
-    for left_missing in range(2 if missing else 1):
-        first = MISSING if left_missing else -1
+    m = listed(bits, bins)
+    missing = np.int64(m > 0 and bins[m - 1] == MISSING)
+    pick, only = np.int64(-1), np.int64(-1)
+    if spec[4]:
+        pick, only = cut(bins, m - missing, key, feature), np.int64(0)
+        while only < m - missing and bins[only] <= pick:
+            only += 1
+    for left_missing in range(1 + missing):
         if classes < 3:
+            before = hist[MISSING] if left_missing else np.int64(0)
             node = (sums[1, 0] << shift) + node_h
-            score, threshold, left = scan(hist, bits, shift, first, pick, limits[0], least_h, node)
+            score, count, left = scan(
+                hist, bins, m - left_missing, before, only, shift, limits[0], least_h, node, scores
+            )
             left_h = left & ((np.int64(1) << shift) - 1)
         else:
-            score, threshold, left_h = scan_classes(hist, bits, classes, first, pick, least_h, sums)
-        if threshold < 0:
-            continue
-        if score > best[0] or (score == best[0] and feature < best[1]):
+            first = MISSING if left_missing else -1
+            score, count, left_h = scan_classes(hist, bins, m - left_missing, classes, first, only, least_h, sums)
+        if count > 0 and (score > best[0] or (score == best[0] and feature < best[1])):
             way = left_missing if missing else np.int64(2 * left_h >= node_h)
-            best[0], best[1], best[2], best[3] = score, feature, threshold + 256 * way, left_h
+            between = 254 if bins[count] == MISSING else (bins[count - 1] + bins[count]) >> 1
+            best[0], best[1], best[3] = score, feature, left_h
+            best[2] = (between if pick < 0 else pick) + 256 * way
 
 
 @exact_part

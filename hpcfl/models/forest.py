@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any, Literal
 
 import numpy as np
 
-from hpcfl.kernels import forest_rows
+from hpcfl.kernels import forest_predict, forest_rows
 from hpcfl.schema import key
 
 
@@ -35,6 +35,8 @@ class Forest:
     boosting: bool = key(False, "gradient boosting in place of a forest")
     learning_rate: float = key(0.1, "boosting: factor of each tree")
     l2: float = key(1.0, "boosting: penalty on the values of leaves")
+    patience: int = key(0, "boosting: rounds without a lower validation loss after which to stop; 0 is never")
+    validation: float = key(0.1, "boosting with patience: share of the training rows that is held out for it")
 
     task = ""
     probabilities = True
@@ -43,9 +45,11 @@ class Forest:
         for name in ("trees", "min_samples_leaf", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)}: a value above 0 is needed")
-        for name in ("max_depth", "ship_rows", "permutations", "l2"):
+        for name in ("max_depth", "ship_rows", "permutations", "l2", "patience"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} = {getattr(self, name)}: a value of at least 0 is needed")
+        if not 0 < self.validation < 1:
+            raise ValueError(f"validation = {self.validation}: a share between 0 and 1 is needed")
         value = self.max_features
         if not isinstance(value, str) and (value <= 0 or (isinstance(value, float) and value > 1)):
             raise ValueError(f"max_features = {value}: a number above 0 or a fraction up to 1 is needed")
@@ -64,12 +68,34 @@ class Forest:
     def predictor(self, arrays: dict[str, np.ndarray], attrs: dict[str, Any]) -> Callable[[Any], np.ndarray]:
         """Return a function from dense rows (n, d) to probabilities (n, classes) or values (n, 1)."""
         packed = np.empty(len(arrays["node"]), np.uint64)
-        forest_rows.pack(arrays["node"], packed)
+        forest_predict.pack(arrays["node"], packed)
+        base, factor = arrays["base"], float(arrays["factor"][0])
 
         def predict(x: np.ndarray) -> np.ndarray:
-            return finish(raw(packed, arrays, encode(x, arrays["edges"])), str(attrs["link"]))
+            codes = [encode(x, table) for table in arrays["edges"]]
+            sums = np.zeros((len(x), base.size))
+            add(arrays, packed, arrays["runs"], codes, sums)
+            return finish(base + factor * sums, str(attrs["link"]))
 
         return predict
+
+
+def add(
+    arrays: Mapping[str, np.ndarray], packed: np.ndarray, runs: np.ndarray, codes: list[np.ndarray], out: np.ndarray
+) -> None:
+    """Add the trees' values to `out` (n, k).
+
+    Parameters
+    ----------
+    arrays, packed : dict, (nodes,) uint64
+        The trees (see forest/trees.py), and their packed nodes.
+    runs : (tables + 1,) int
+        Trees ``runs[i]`` to ``runs[i + 1] - 1`` split at the edges of table i.
+    codes : list of (n, d) uint8
+        The rows' bins by each table.
+    """
+    for table, a, b in zip(codes, runs[:-1], runs[1:], strict=True):
+        forest_predict.predict(packed, arrays["sets"], arrays["starts"][a : b + 1], arrays["value"], table, out)
 
 
 def encode(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -78,14 +104,6 @@ def encode(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
     x = np.ascontiguousarray(x, edges.dtype)
     forest_rows.encode(x, edges, np.isfinite(edges).sum(1), codes)
     return codes
-
-
-def raw(packed: np.ndarray, arrays: dict[str, np.ndarray], codes: np.ndarray) -> np.ndarray:
-    """Return base + factor * the sums of the trees' values, (n, k)."""
-    base = arrays["base"]
-    out = np.zeros((len(codes), base.size))
-    forest_rows.predict(packed, arrays["starts"], arrays["value"], base.size, codes, out)
-    return np.asarray(base + float(arrays["factor"][0]) * out)
 
 
 def finish(score: np.ndarray, link: str) -> np.ndarray:

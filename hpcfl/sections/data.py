@@ -18,7 +18,9 @@ class Data:
     y: str = key("y", "name of the targets' dataset in a plain HDF5 file")
     task: Literal["", "classification", "regression", "ratings"] = key("", "what y is; read from the file unless set")
     standardize: bool = key(False, "scale each feature to mean 0, variance 1; stored in the model")
-    missing: Literal["error", "drop"] = key("error", "rows with NaN or infinity: refuse them, or drop them")
+    missing: Literal["error", "drop", "keep"] = key(
+        "error", "rows with NaN or infinity: refuse them, drop them, or keep them (a forest learns where NaN goes)"
+    )
 
     def __post_init__(self) -> None:
         if isinstance(self.test, float) and not 0 < self.test < 1:

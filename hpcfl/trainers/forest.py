@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from hpcfl import metrics
-from hpcfl.comm.communicator import Comm
+from hpcfl.comm.communicator import Comm, alone
 from hpcfl.config import Job
-from hpcfl.forest import binning, boost, federated, importance, oob, over_rows, over_trees
-from hpcfl.forest.bench import (
-    Bench,
-    attrs,
-    fits,
-    link,
-    model_arrays,
-    prepare,
-    problem,
-    restore,
-    stored,
-    values_of,
-)
-from hpcfl.forest.target import of_classes, of_values
+from hpcfl.data.checkpoint import Loaded
+from hpcfl.forest import binning, boost, federated, over_rows, over_trees
+from hpcfl.forest.bench import Bench, fits, judge, prepare, restore, stored
+from hpcfl.forest.judge import Judge
+from hpcfl.forest.patience import Patience
+from hpcfl.forest.report import importances, out_of_bag
+from hpcfl.forest.target import Target, of_classes, of_values
 from hpcfl.forest.trees import Trees, empty, gather, join
-from hpcfl.models.forest import finish, raw
 from hpcfl.trainers.evaluation import scalars
 from hpcfl.trainers.keeper import Keeper
 from hpcfl.trainers.outcome import Outcome
@@ -35,116 +26,143 @@ from hpcfl.trainers.outcome import Outcome
 RECORDS = 4  # records that the trees of a forest are grown in
 
 
+@dataclass(frozen=True)
+class Step:
+    """Where the growing stands.
+
+    Attributes
+    ----------
+    trees : Trees
+    edges : (tables, d, 254) float
+        Tables of edges; trees ``runs[i]`` to ``runs[i + 1] - 1`` split at those of table i.
+    done : int
+        Trees, or rounds of them.
+    last : bool
+    record : dict
+        What the log's line says of it.
+    state : dict of arrays
+        What a checkpoint holds beside the trees.
+    """
+
+    trees: Trees
+    edges: np.ndarray
+    runs: np.ndarray
+    done: int
+    last: bool
+    record: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, np.ndarray] = field(default_factory=dict)
+
+
 def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], None, Outcome]:
     """Grow a forest, some trees a record (boosting: one round) (collective)."""
-    bench, binned = prepare(job, comm)
-    loaded = keeper.load(bench.shards.table.files)
-    trees = restore(loaded.shared) if loaded else empty(values_of(bench))
-    boosted = bench.rule.boosting
-    base = boost.base(problem(bench), comm) if boosted else np.zeros(max(values_of(bench), 1))
-    seconds, record = binned, {}
-    score = warm_score(bench, trees, base) if boosted else np.zeros(0)
-    steps = boosting(bench, trees, score, comm) if boosted else bagging(bench, trees, comm)
+    bench, seconds = prepare(job, comm)
+    loaded = keeper.load(bench.files)
+    base, steps, factor = np.zeros(bench.outputs), bagging(bench, loaded, comm), 1 / bench.rule.trees
+    if bench.rule.boosting:
+        base = boost.base(problem(bench), comm)
+        steps, factor = boosting(bench, base, job, loaded, comm), 1.0
+    judging: Judge | None = None
+    record: dict[str, Any] = {}
     start = perf_counter()
-    for trees, extra in steps:
-        spent, done = perf_counter() - start, trees.count // (base.size if boosted else 1)
+    for step in steps:
+        spent = perf_counter() - start
         seconds += spent
-        last = done >= bench.rule.trees
-        record = {"trees": done, **extra, "seconds": spent}
-        if bench.shards.test_total and (last or not boosted or done % job.evaluate.every == 0):
-            result = test(bench, trees, base, comm)
-            record["test"] = result if last else scalars(result)
+        record = {"trees": step.done, **step.record, "seconds": spent}
+        due = step.last or not bench.rule.boosting or step.done % job.evaluate.every == 0
+        if bench.test_total and due:
+            judging = judging or judge(bench, step.edges)
+            shown = factor if bench.rule.boosting else 1 / step.trees.count
+            result = judging.test(step.trees, step.runs, base, shown, comm)
+            record["test"] = result if step.last else scalars(result)
+        asked = comm.max(float(keeper.asks(rounds=step.done)), "stop")
+        if asked and not step.last:
+            keeper.keep({"trees": step.done}, stored(step.trees) | step.state)
         yield record
-        if comm.max(float(keeper.asks(rounds=done)), "stop") or last:
-            keeper.keep({"trees": done}, stored(trees), last=last)
         start = perf_counter()
-    if not record:  # resumed when all trees were grown
-        record = {"trees": trees.count // (base.size if boosted else 1)}
-        if bench.shards.test_total:
-            record["test"] = test(bench, trees, base, comm)
-    arrays = model_arrays(bench, trees, base)
+    arrays = {**stored(step.trees), "edges": step.edges, "runs": step.runs, "base": base, "factor": np.array([factor])}
+    arrays |= importances(bench, step.trees, judging, arrays, job.seed, comm)
     summary = {
-        "rows": bench.shards.total,
-        "test_rows": bench.shards.test_total,
-        "rounds": record["trees"],
+        "rows": bench.total,
+        "test_rows": bench.test_total,
+        "rounds": step.done,
         "train_seconds": seconds,
-        "samples_per_second": bench.shards.total * record["trees"] / seconds if seconds else 0.0,
-        "nodes": int(trees.starts[-1]),
-        "final": {name: record[name] for name in ("train_loss", "test") if name in record},
+        "samples_per_second": bench.total * step.done / seconds if seconds else 0.0,
+        "nodes": int(step.trees.starts[-1]),
+        "final": {name: record[name] for name in ("train_loss", "validation_loss", "test") if name in record},
+        **out_of_bag(bench, step.trees, step.runs, comm),
     }
-    extras(bench, trees, base, summary, arrays, comm, job.seed)
-    return Outcome(arrays, attrs(bench), summary)
+    return Outcome(arrays, bench.attrs, summary)
 
 
-def bagging(bench: Bench, trees: Trees, comm: Comm) -> Iterator[tuple[Trees, dict[str, Any]]]:
-    """Yield the forest as it grows, from the trees that are there (collective)."""
-    rule, shards = bench.rule, bench.shards
-    y = shards.train.y[:, 0]
-    if shards.classes:
-        goal = of_classes(y, bench.weight, max(shards.classes, 2), comm)
-    else:
-        goal = of_values(y, bench.weight, shards.total, comm)
-    if rule.distribute == "federated":
-        yield federated.grow(bench.codes, goal, bench.plan, rule.trees, comm), {}
+def target(bench: Bench, comm: Comm) -> Target:
+    """Return what this rank's rows add to the histograms of a forest (collective)."""
+    if bench.classes:
+        return of_classes(bench.y, bench.weight, max(bench.classes, 2), comm)
+    return of_values(bench.y, bench.weight, bench.total, comm)
+
+
+def bagging(bench: Bench, loaded: Loaded | None, comm: Comm) -> Iterator[Step]:
+    """Yield the forest as it grows, from the trees of a checkpoint (collective)."""
+    rule, plan = bench.rule, bench.plan
+    trees = restore(loaded.shared) if loaded else empty(bench.width, plan.words)
+    if bench.federated:
+        runs = federated.deal(len(bench.codes), rule.trees, comm)
+        trees, edges = federated.grow(bench.codes, bench.edges, target(bench, alone()), plan, runs, comm)
+        yield Step(trees, edges, runs, rule.trees, True)
         return
-    whole = fits(bench, comm)
+    goal, whole = target(bench, comm), fits(bench, comm)
     if whole:
         every = binning.share(bench.codes, comm)
         goal = replace(goal, unit=comm.allgatherv(goal.unit, "targets"))
-    step = -(-rule.trees // (RECORDS * comm.size)) * comm.size
-    for a in range(trees.count, rule.trees, step):
-        numbers = range(a, min(a + step, rule.trees))
+    size = -(-rule.trees // (RECORDS * comm.size)) * comm.size
+    for a in range(trees.count, rule.trees, size):
+        numbers = range(a, min(a + size, rule.trees))
         if whole:
             mine = np.array(numbers[comm.rank :: comm.size], np.int64)
             with comm.together("growing trees"):
-                own = over_trees.grow(every, goal, bench.plan, mine)
+                own = over_trees.grow(every, goal, plan, mine)
             grown = gather(own, mine, comm)
         else:
-            grown = over_rows.grow(bench.codes, bench.first, goal, bench.plan, numbers, comm, rule.ship_rows)
+            grown = over_rows.grow(bench.codes, bench.first, goal, plan, numbers, comm, rule.ship_rows)
         trees = join([trees, grown])
-        yield trees, {}
+        yield Step(trees, bench.edges[None], np.array([0, trees.count]), trees.count, trees.count == rule.trees)
 
 
-def boosting(bench: Bench, trees: Trees, score: np.ndarray, comm: Comm) -> Iterator[tuple[Trees, dict[str, Any]]]:
-    """Yield the trees after each round, and the loss before it, from the trees that are there (collective)."""
-    p, rule = problem(bench), bench.rule
-    done = trees.count // p.outputs
-    steps = boost.rounds(p, score, bench.plan, rule.learning_rate, comm, trees.count)
-    for _ in range(done, rule.trees):
-        grown, loss = next(steps)
+def problem(bench: Bench) -> boost.Problem:
+    """Return what is boosted."""
+    return boost.Problem(bench.codes, bench.y, bench.weight, bench.classes, bench.total)
+
+
+def boosting(bench: Bench, base: np.ndarray, job: Job, loaded: Loaded | None, comm: Comm) -> Iterator[Step]:
+    """Yield the trees after each round, from those of a checkpoint (collective).
+
+    With `patience` some rows are held out; the last step has the trees of the best round and no later ones.
+    """
+    rule, p, held = bench.rule, problem(bench), None
+    trees = restore(loaded.shared) if loaded else empty(1, bench.plan.words)
+    if rule.patience:
+        p, held = boost.hold_out(p, bench.first, rule.validation, job.seed, comm)
+    patience = Patience(rule.patience, loaded.shared["losses"] if loaded else np.empty(0))
+    parts = [p] if held is None else [p, held]
+    scores = [np.tile(base, (len(q.y), 1)) for q in parts]
+    for q, score in zip(parts, scores, strict=True):
+        boost.add(trees, q.codes, score)
+    grower = boost.rounds(p, scores[0], bench.plan, rule.learning_rate, comm, trees.count)
+    for done in range(trees.count // p.outputs + 1, rule.trees + 1):
+        grown = next(grower)
         trees = join([trees, grown])
-        yield trees, {"train_loss": loss}
-
-
-def warm_score(bench: Bench, trees: Trees, base: np.ndarray) -> np.ndarray:
-    """Return the raw scores of this rank's training rows under the trees that are there."""
-    return raw(trees.packed(), model_arrays(bench, trees, base), bench.codes)
-
-
-def test(bench: Bench, trees: Trees, base: np.ndarray, comm: Comm) -> dict[str, Any]:
-    """Return the metrics over the test rows of all ranks (collective)."""
-    with comm.together("evaluating"):
-        outputs = finish(raw(trees.packed(), model_arrays(bench, trees, base), bench.tested), link(bench))
-    y = bench.shards.test.y
-    return metrics.evaluate(outputs, y[:, 0], y[:, 1], attrs(bench)["task"], comm)
-
-
-def extras(
-    bench: Bench, trees: Trees, base: np.ndarray, summary: dict[str, Any], arrays: dict[str, np.ndarray],
-    comm: Comm, seed: int,
-) -> None:  # fmt: skip
-    """Add importances and the out-of-bag score where they are asked for (collective)."""
-    rule, shards = bench.rule, bench.shards
-    arrays["importance"] = importance.impurity(trees, len(bench.edges))
-    if rule.oob and bench.plan.bootstrap and rule.distribute != "federated":
-        y = shards.train.y[:, 0]
-        summary["oob"] = oob.score(trees, bench.codes, bench.first, y, shards.classes, bench.plan, comm)
-    if rule.permutations and shards.test_total:
-        y, packed = shards.test.y[:, 0], trees.packed()
-
-        def score(codes: np.ndarray) -> np.ndarray:
-            outputs = finish(raw(packed, arrays, codes), link(bench))
-            right = outputs.argmax(1) == y if shards.classes else -((outputs[:, 0] - y) ** 2)
-            return np.asarray(right, np.float64)
-
-        arrays["permutation_importance"] = importance.permutation(score, bench.tested, rule.permutations, seed, comm)
+        record = {}
+        if done % job.evaluate.every == 0 or done == rule.trees:
+            record["train_loss"] = boost.loss(p, scores[0], comm)
+        if held is not None:
+            boost.add(grown, held.codes, scores[1])
+            patience.add(boost.loss(held, scores[1], comm))
+            record["validation_loss"] = float(patience.losses[-1])
+        last = done == rule.trees or patience.over
+        if last and held is not None:
+            done, trees = patience.best, trees.part(0, patience.best * p.outputs)
+            record["validation_loss"] = float(patience.losses[done - 1])
+        runs, state = np.array([0, trees.count]), {"losses": patience.losses}
+        yield Step(trees, bench.edges[None], runs, done, last, record, state)
+        if last:
+            return

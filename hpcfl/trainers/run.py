@@ -46,6 +46,10 @@ def records(job: Job, comm: Comm, replace: bool = False, resume: str = "") -> It
     with comm.together("reading the job file"):
         if mode not in MODES:
             raise UsageError(f"train.mode = '{mode}'{registry.nearest(mode, list(MODES))}")
+        if job.data.missing == "keep" and mode != "forest":
+            raise UsageError(
+                f"data.missing = 'keep': mode '{mode}' cannot use missing values; drop them, or fill them in"
+            )
         module = importlib.import_module(f"hpcfl.trainers.{mode}")
     run = Run(job, comm, module, began)
     limit = comm.max(slurm.stop_after(job.train.time_limit) if comm.rank == 0 else 0.0, "stop")

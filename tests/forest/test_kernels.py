@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpcfl.kernels import forest_grow, forest_rows
+from hpcfl.kernels import forest_grow, forest_predict, forest_rows
 from tests.reference import forest as slow
 
 NOTHING = -np.inf
@@ -31,15 +31,31 @@ def stats_of(kind, codes, rng):
     return (label << 32) + h, (label[:, None] == np.arange(kind)) * h[:, None], h, 32
 
 
-def grown(kind, codes, stats, shift, features, depth=-1, leaf=1.0):
+def grown(kind, codes, stats, shift, features, depth=-1, leaf=1.0, categorical=(), random=0):
+    return grown_sets(kind, codes, stats, shift, features, depth, leaf, categorical, random)[:3]
+
+
+def grown_sets(kind, codes, stats, shift, features, depth=-1, leaf=1.0, categorical=(), random=0):
     n = len(codes)
+    kinds = np.isin(np.arange(codes.shape[1]), categorical).astype(np.uint8)
+    sets = np.empty((2 * n, 4 if categorical else 0), np.uint64)
     node, gain = np.empty((2 * n, 3), np.int32), np.empty(2 * n)
     value = np.empty((2 * n, kind if kind > 2 else 1))
-    spec = np.array([kind, shift, depth, features, 0], np.int64)
+    spec = np.array([kind, shift, depth, features, random], np.int64)
     limits = np.array([0.0, -1.0 if kind > 1 else 1e-10, NOTHING, leaf, 0.0])
     order = np.arange(n, dtype=np.int32)
-    size = forest_grow.grow(codes, order, stats.copy(), np.uint64(5), spec, limits, node, gain, value)
-    return node[:size], gain[:size], value[:size]
+    size = forest_grow.grow(codes, order, stats.copy(), np.uint64(5), kinds, spec, limits, node, gain, value, sets)
+    return node[:size], gain[:size], value[:size], sets[:size]
+
+
+def arrived(node, sets, codes):
+    """Return the leaf of each row."""
+    packed = np.empty(len(node), np.uint64)
+    forest_predict.pack(node, packed)
+    leaf = np.empty(len(codes), np.int32)
+    everyone = np.arange(len(codes), dtype=np.int32)
+    forest_predict.leaves(packed, sets, np.ascontiguousarray(codes), everyone, leaf)
+    return leaf
 
 
 @pytest.mark.parametrize("kind", [1, 2, 4])
@@ -101,13 +117,40 @@ def test_leaves_keep_their_least_weight():
     codes, rng = rows()
     stats, _, h, shift = stats_of(2, codes, rng)
     node, _, value = grown(2, codes, stats, shift, 5, leaf=30.0)
-    packed = np.empty(len(node), np.uint64)
-    forest_rows.pack(node, packed)
-    leaf = np.empty(len(codes), np.int64)
-    forest_rows.leaves(packed, codes, np.arange(len(codes), dtype=np.int32), leaf)
+    leaf = arrived(node, np.empty((len(node), 0), np.uint64), codes)
     assert np.bincount(leaf, h)[np.unique(leaf)].min() >= 30
     assert len(np.unique(leaf)) > 3
     np.testing.assert_allclose(value[leaf], slow.predict(node, value, codes))
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_a_set_of_categories_is_the_best_of_all_sets(kind):
+    codes, rng = rows(200)
+    codes[:, 1] = rng.choice([0, 3, 5, 64, 200, 254, 255], 200)
+    g = rng.integers(0, 2, 200) if kind == 2 else rng.integers(-9, 9, 200)
+    g += (codes[:, 1] % 2) * (1 - g if kind == 2 else 5)
+    h = np.ones(200, int)
+    only = np.asfortranarray(codes[:, 1:2])
+    shift = 32 if kind == 2 else 30
+    node, gain, _, sets = grown_sets(kind, only, (g << shift) + h, shift, 1, depth=1, categorical=(0,))
+    assert node[0, 1] == 512
+    best = slow.best_set(only[:, 0], g, h) - slow.score(g[:, None], h, 0)
+    np.testing.assert_allclose(gain[0], best)
+    side = slow.in_set(only[:, 0], sets[0])
+    assert 0 < side.sum() < 200
+    np.testing.assert_array_equal(arrived(node, sets, only), np.where(side, 1, 2))
+
+
+@pytest.mark.parametrize("random", [0, 1])
+def test_categories_separate_what_no_threshold_does(random):
+    codes, rng = rows()
+    codes[:, 2] = rng.integers(0, 40, len(codes))
+    label = np.isin(codes[:, 2], rng.permutation(40)[:20]) + 2 * (codes[:, 0] > 5)
+    only = np.asfortranarray(codes[:, [2, 0]])
+    sizes = [len(grown_sets(4, only, (label << 32) + 1, 32, 2, categorical=c, random=random)[0]) for c in ((), (0,))]
+    assert sizes[1] < sizes[0] * (0.5 if random == 0 else 0.9)
+    node, _, value, sets = grown_sets(4, only, (label << 32) + 1, 32, 2, categorical=(0,), random=random)
+    np.testing.assert_array_equal(value[arrived(node, sets, only)].argmax(1), label)
 
 
 def test_encode_matches_its_twin():
@@ -128,13 +171,11 @@ def test_predict_adds_all_trees():
     codes, rng = rows()
     stats, _, _, shift = stats_of(4, codes, rng)
     trees = [grown(4, codes, stats, shift, k) for k in (1, 2, 5)]
-    packed = [np.empty(len(t[0]), np.uint64) for t in trees]
-    for words, (node, _, _) in zip(packed, trees, strict=True):
-        forest_rows.pack(node, words)
-    starts = np.cumsum([0] + [len(w) for w in packed])
-    out = np.zeros((len(codes), 4))
-    value = np.concatenate([t[2] for t in trees]).astype(np.float32)
-    forest_rows.predict(np.concatenate(packed), starts, value, 4, codes, out)
+    node, value = (np.concatenate([t[i] for t in trees]) for i in (0, 2))
+    packed, starts = np.empty(len(node), np.uint64), np.cumsum([0] + [len(t[0]) for t in trees])
+    forest_predict.pack(node, packed)
+    out, sets = np.zeros((len(codes), 4)), np.empty((len(node), 0), np.uint64)
+    forest_predict.predict(packed, sets, starts, value.astype(np.float32), np.ascontiguousarray(codes), out)
     np.testing.assert_allclose(out, sum(slow.predict(t[0], t[2], codes) for t in trees), rtol=1e-5)
 
 

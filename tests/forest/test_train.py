@@ -104,10 +104,10 @@ def test_text_and_arrays_say_what_prediction_does(tmp_path):
     x, y = load_iris(return_X_y=True)
     _, out, run = train(tmp_path, x, y, x, y, trees=3, max_depth=3)
     arrays, _ = h5.read(run + "/model.h5")
-    trees = Trees(*(arrays[name] for name in ("node", "gain", "value", "starts")))
+    trees = Trees(*(arrays[name] for name in ("node", "gain", "value", "sets", "starts")))
     mean = np.zeros((len(x), 3))
     for t in range(3):
-        tree = export.arrays(trees, t, arrays["edges"])
+        tree = export.arrays(trees, t, arrays["edges"][0])
         for i, row in enumerate(x):
             at = 0
             while tree["children_left"][at] >= 0:
@@ -115,7 +115,7 @@ def test_text_and_arrays_say_what_prediction_does(tmp_path):
                 at = tree["children_left" if left else "children_right"][at]
             mean[i] += tree["value"][at] / 3
     np.testing.assert_allclose(mean, out, rtol=1e-5)
-    lines = list(export.text(trees, arrays["edges"], list("abcd")))
+    lines = list(export.text(trees, arrays["edges"][0], list("abcd")))
     assert lines[0] == "tree 0"
     assert len(lines) == 3 + len(trees.node)
     assert importance.impurity(trees, 4).sum() == pytest.approx(1)

@@ -51,6 +51,21 @@ def best_split(
     return best
 
 
+def in_set(code: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Return which bins are in the set of the four uint64 `words`."""
+    return np.array([int(words[c >> 6]) >> (int(c) & 63) & 1 for c in code], bool)
+
+
+def best_set(code: np.ndarray, g: np.ndarray, h: np.ndarray) -> float:
+    """Return the score of the best set of categories, by trying all."""
+    names = np.unique(code)
+    best = -np.inf
+    for chosen in range(1, 2**names.size - 1):
+        side = np.isin(code, names[[bool(chosen >> i & 1) for i in range(names.size)]])
+        best = max(best, score(g[side, None], h[side], 0) + score(g[~side, None], h[~side], 0))
+    return best
+
+
 def predict(node: np.ndarray, value: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Return each row's value in one tree."""
     out = np.empty((len(codes), value.shape[1]))

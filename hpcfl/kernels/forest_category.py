@@ -1,0 +1,79 @@
+"""Splits of categorical features: any set of categories may go left."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hpcfl.kernels.flags import exact
+from hpcfl.kernels.forest_split import below, listed, mix, scan, scan_classes
+
+SET = 512  # a rule that is a set of bins
+ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+@exact
+def arrange(hist, m, classes, shift, penalty, sums, bins, means):
+    """Sort `bins` (the first m) by the mean target of their rows, equal means by bin.
+
+    With one target or two classes the best set is one of the first ones in this order (Fisher
+    1958); with more classes the share of the node's largest class stands in for the mean.
+    """
+    top = 0
+    for c in range(1, classes if classes > 2 else 1):
+        top = c if sums[1, c] > sums[1, top] else top
+    for i in range(m):
+        b = bins[i]
+        if classes < 3:
+            g, h = hist[b] >> shift, hist[b] & ((np.int64(1) << shift) - 1)
+        else:
+            g, h = hist[b * classes + top], np.int64(0)
+            for c in range(classes):
+                h += hist[b * classes + c]
+        mean, j = np.float64(g) / (np.float64(h) + penalty), i
+        while j > 0 and means[j - 1] > mean:
+            means[j], bins[j] = means[j - 1], bins[j - 1]
+            j -= 1
+        means[j], bins[j] = mean, b
+
+
+@exact
+def toss(m, key, feature, bins):
+    """Bring a random half of the `m` bins to the front, or one if all fell on one side; return how many they are."""
+    count = 0
+    for i in range(m):
+        if mix(key ^ mix(np.uint64(256 * feature + bins[i]))) & np.uint64(1):
+            bins[i], bins[count] = bins[count], bins[i]
+            count += 1
+    if 1 < m and (count == 0 or count == m):
+        i = below(mix(key ^ mix(np.uint64(feature))), m)
+        bins[i], bins[0], count = bins[0], bins[i], 1
+    return count
+
+
+@exact
+def better_set(hist, bits, feature, key, rows, spec, limits, work, best, chosen):
+    """Do what `forest_split.better` does for a categorical feature; the bins that go left are set in `chosen` (4,).
+
+    Missing values are a category. Bins that the node does not have go where most of its rows go.
+    """
+    sums, bins, scores = work
+    classes, shift = spec[0], spec[1]
+    mask, node_h = (np.int64(1) << shift) - 1, sums[1, sums.shape[1] - 1]
+    least_h = max(limits[3], limits[4] * node_h / rows)
+    m, only = listed(bits, bins), np.int64(-1)
+    if spec[4]:
+        only = toss(m, key, feature, bins)
+    else:
+        arrange(hist, m, classes, shift, limits[0], sums, bins, scores[1].view(np.float64))
+    if classes < 3:
+        node = (sums[1, 0] << shift) + node_h
+        score, count, left = scan(hist, bins, m, np.int64(0), only, shift, limits[0], least_h, node, scores)
+        left_h = left & mask
+    else:
+        score, count, left_h = scan_classes(hist, bins, m, classes, -1, only, least_h, sums)
+    if count > 0 and (score > best[0] or (score == best[0] and feature < best[1])):
+        best[0], best[1], best[2], best[3] = score, feature, SET, left_h
+        chosen[:] = ALL if 2 * left_h >= node_h else np.uint64(0)
+        for i in range(m):
+            word, bit = bins[i] >> 6, np.uint64(1) << np.uint64(bins[i] & 63)
+            chosen[word] = chosen[word] | bit if i < count else chosen[word] & ~bit
