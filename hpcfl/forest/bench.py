@@ -134,7 +134,7 @@ def warm(rule: Forest, shards: Shards, kinds: np.ndarray) -> None:
     goal = Target(np.array([1, 1, 1, 1]), classes)
     plan = Plan(0, 0, 1, 1, True, False, kinds)
     tree = over_trees.grow(np.asfortranarray(codes), goal, plan, np.arange(1))
-    forest_predict.leaves(tree.packed(), tree.sets, codes, np.arange(4, dtype=np.int32), np.empty(4, np.int32))
+    forest_predict.leaves(tree.packed(), tree.sets, codes, np.arange(4, dtype=np.uint32), np.empty(4, np.uint32))
     boost.add(tree, codes, np.zeros((4, tree.value.shape[1])))
     if rule.boosting or rule.distribute in ("auto", "rows"):
         over_rows.warm(codes, goal, plan)

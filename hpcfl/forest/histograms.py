@@ -44,13 +44,25 @@ class Level:
 
 @dataclass
 class Histograms:
-    """Finds best splits; remembers the histograms of the level before (k, own features, 256 * width), or none."""
+    """Finds best splits, level after level.
+
+    Attributes
+    ----------
+    parents : (k, own features, 256 * width) int64
+        Histograms of the nodes of the level before, if they were few enough to keep.
+    siblings : bool
+        Whether they were, so that children come in pairs of which one is counted.
+    split : (s,) int64
+        Which of them were split.
+    """
 
     wave: Wave
     target: Target
     plan: Plan
     comm: Comm
-    parents: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    parents: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 0), np.int64))
+    siblings: bool = False
+    split: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def whole(self) -> bool:
@@ -86,65 +98,71 @@ class Histograms:
             part = nodes[a : a + step]
             features = np.empty((part.size, self.plan.features), np.int64)
             forest_level.drawn(front.key[part], front.tried[part], self.plan.kinds.size, features)
-            slots = np.arange(self.plan.features)
+            hist, rows = np.zeros((features.size, self.wide), np.int64), front.bounds[part]
+            forest_level.histograms(*self.rows, rows, features, self.target.width, hist)
             cuts = self.cuts(part.size)
-            place = np.stack([slots, np.full(slots.size, slots.size)])
-            hist = self._sum(front.bounds[part], features, place, cuts * slots.size)
             own = np.arange(cuts[self.comm.rank], cuts[self.comm.rank + 1])
-            units = np.stack([np.repeat(own, slots.size), features[own].reshape(-1)], 1)
-            self._choose(hist, units, front.key[part], known[part], part, out)
+            hist = self._scatter(hist, cuts * self.plan.features)
+            units = np.stack([np.repeat(own, self.plan.features), features[own].reshape(-1)], 1)
+            self._choose(hist, np.arange(len(units)), units, front.key[part], known[part], part, out)
 
     def _all(self, front: Frontier, known: np.ndarray, wanted: np.ndarray, out: Level) -> None:
         """Count nodes that try all features, siblings by subtraction; a rank looks through a run of features."""
         d = self.plan.kinds.size
         cuts = self.cuts(d)
         own = np.arange(cuts[self.comm.rank], cuts[self.comm.rank + 1])
-        most = int(np.diff(cuts).max()) * self.wide * 8
-        pairs = len(self.parents) > 0
-        group = 2 if pairs else 1
+        share = int(np.diff(cuts).max()) * self.wide * 8
+        group = 2 if self.siblings else 1
         todo = np.flatnonzero(wanted.reshape(-1, group).any(1))
-        keep = wanted.sum() * most <= KEPT
+        keep = front.at.size * share <= KEPT
         kept = np.empty((front.at.size if keep else 0, own.size, self.wide), np.int64)
         step = max(MESSAGE // (d * self.wide * 8), 1)
         for a in range(0, todo.size, step):
             part = todo[a : a + step]
             nodes = part[:, None] * group + np.arange(group)
-            less = known[nodes, 0].argmin(1) if pairs else np.zeros(part.size, np.int64)
-            small = nodes[np.arange(part.size), less]
-            first, width = np.repeat(cuts[:-1], np.diff(cuts)), np.repeat(np.diff(cuts), np.diff(cuts))
-            place = np.stack([part.size * first + np.arange(d) - first, width])
-            features = np.tile(np.arange(d), (part.size, 1))
-            counted = self._sum(front.bounds[small], features, place, cuts * part.size)
-            hist = np.empty((part.size, group, own.size, self.wide), np.int64)
-            hist[np.arange(part.size), less] = counted.reshape(part.size, own.size, self.wide)
-            if pairs:
-                hist[np.arange(part.size), 1 - less] = self.parents[part] - hist[np.arange(part.size), less]
-            nodes = nodes.reshape(-1)
-            if keep:
-                kept[nodes] = hist.reshape(-1, own.size, self.wide)
-            units = np.stack([np.repeat(np.arange(nodes.size), own.size), np.tile(own, nodes.size)], 1)
-            units[~np.repeat(wanted[nodes], own.size), 1] = -1
-            self._choose(hist.reshape(-1, self.wide), units, front.key[nodes], known[nodes], nodes, out)
-        self.parents = kept
+            # The child with fewer rows comes first: it is counted, the other one is what is left.
+            nodes = np.take_along_axis(nodes, known[nodes, 0].argsort(1, kind="stable"), 1)
+            whole = np.zeros((d * part.size, self.wide), np.int64)
+            forest_level.all_histograms(*self.rows, front.bounds[nodes[:, 0]], cuts, self.target.width, whole)
+            counted = self._scatter(whole, cuts * part.size).reshape(part.size, own.size, self.wide)
+            table = kept if keep else np.empty((nodes.size, own.size, self.wide), np.int64)
+            places = nodes if keep else np.arange(nodes.size).reshape(nodes.shape)
+            forest_level.siblings(counted, self.parents, self.split[part] if self.siblings else part, places, table)
+            flat = nodes.reshape(-1)
+            units = np.stack([np.repeat(np.arange(flat.size), own.size), np.tile(own, flat.size)], 1)
+            units[~np.repeat(wanted[flat], own.size), 1] = -1
+            at = (places.reshape(-1, 1) * own.size + np.arange(own.size)).reshape(-1)
+            self._choose(table.reshape(-1, self.wide), at, units, front.key[flat], known[flat], flat, out)
+        self.parents, self.siblings = kept, keep
 
-    def keep(self, split: np.ndarray) -> None:
-        """Keep the histograms of the nodes that were split (k,), for their children."""
-        self.parents = self.parents[split] if len(self.parents) else self.parents
+    def next(self, split: np.ndarray) -> None:
+        """Say which nodes of the level were split (k,): their children, two and two, are the next level."""
+        self.split = np.flatnonzero(split)
 
-    def _sum(self, bounds: np.ndarray, features: np.ndarray, place: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-        """Return this rank's part, [cuts[rank], cuts[rank + 1]), of the nodes' histograms (collective)."""
-        wave = self.wave
-        hist = np.zeros((features.size, self.wide), np.int64)
-        forest_level.histograms(wave.codes, wave.order, wave.stats, bounds, features, place, self.target.width, hist)
+    @property
+    def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Bins, order and stats of the rows."""
+        return self.wave.codes, self.wave.order, self.wave.stats
+
+    def _scatter(self, hist: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+        """Return histograms [cuts[rank], cuts[rank + 1]), summed over the ranks (collective)."""
         return self.comm.sum_scatter(hist, np.diff(cuts) * self.wide, "histograms").reshape(-1, self.wide)
 
     def _choose(
-        self, hist: np.ndarray, units: np.ndarray, keys: np.ndarray, known: np.ndarray, nodes: np.ndarray, out: Level
+        self,
+        hist: np.ndarray,
+        at: np.ndarray,
+        units: np.ndarray,
+        keys: np.ndarray,
+        known: np.ndarray,
+        nodes: np.ndarray,
+        out: Level,
     ) -> None:
-        """Put the best splits of `nodes` that any rank finds into `out` (collective)."""
-        target, plan, k = self.target, self.plan, nodes.size
+        """Put the best splits of `nodes` that any rank finds into `out`; arguments as the kernel's (collective)."""
+        plan, k = self.plan, nodes.size
+        spec, limits = plan.spec(self.target), plan.limits(self.target)
         best, chosen = np.empty((k, 5)), np.zeros((k, 4), np.uint64)
-        forest_level.choose(hist, units, keys, plan.kinds, known, plan.spec(target), plan.limits(target), best, chosen)
+        forest_level.choose(hist, at, units, keys, plan.kinds, known, spec, limits, best, chosen)
         every = self.comm.allgather(best, "splits").reshape(-1, k, 5)
         # The highest score, of equal ones that of the lowest feature.
         lead = np.lexsort((every[:, :, 1], -every[:, :, 0]), axis=0)[0]

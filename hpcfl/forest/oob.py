@@ -30,11 +30,11 @@ def score(
     `numbers` are those of the `trees`. The sums are exact, so the score depends on no rank.
     """
     votes, count = np.zeros((len(codes), trees.value.shape[1])), np.zeros(len(codes))
-    hashes, leaf = np.empty(len(codes), np.uint64), np.empty(len(codes), np.int32)
+    hashes, leaf = np.empty(len(codes), np.uint64), np.empty(len(codes), np.uint32)
     packed = trees.packed()
     for t, number in enumerate(numbers):
         orders.hashes(plan.bag(int(number)), first, hashes)
-        out = np.flatnonzero((hashes >> np.uint64(11)).astype(float) / 2.0**53 < NEVER).astype(np.int32)
+        out = np.flatnonzero((hashes >> np.uint64(11)).astype(float) / 2.0**53 < NEVER).astype(np.uint32)
         a, b = trees.starts[t], trees.starts[t + 1]
         forest_predict.leaves(packed[a:b], trees.sets[a:b], codes, out, leaf)
         votes[out] += trees.value[a + leaf[out]]

@@ -153,7 +153,7 @@ def _split(wave: Wave, front: Frontier, known: np.ndarray, wanted: np.ndarray, h
     splits = np.where(good[:, None], best[:, 1:3], -1).astype(np.int64)
     bounds = np.concatenate([front.bounds, front.bounds[:, :1]], 1)
     forest_level.split(wave.codes, bounds, splits, level.chosen, wave.order, wave.stats, *wave.spare)
-    histograms.keep(good)
+    histograms.next(good)
     children = _children(wave, front.pick(good), splits[good], gain[good], bounds[good])
     if plan.words:
         wave.sets[front.at[good]] = np.where(splits[good, 1:] >= SET, level.chosen[good], 0)

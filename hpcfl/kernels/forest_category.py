@@ -44,7 +44,7 @@ def toss(m, key, feature, bins):
         if mix(key ^ mix(np.uint64(256 * feature + bins[i]))) & np.uint64(1):
             bins[i], bins[count] = bins[count], bins[i]
             count += 1
-    if 1 < m and (count == 0 or count == m):
+    if m > 1 and (count == 0 or count == m):
         i = below(mix(key ^ mix(np.uint64(feature))), m)
         bins[i], bins[0], count = bins[0], bins[i], 1
     return count

@@ -38,17 +38,18 @@ def sides(rule, chosen, goes):
 @exact
 def partition(codes, feature, goes, order, stats, spare_order, spare_stats):
     """Bring the rows whose bin `goes` left to the front, all in their old order; return how many they are."""
-    left, right = 0, 0
+    left, right = np.uint64(0), np.uint64(0)
     for i in range(order.size):
         row, stat = order[i], stats[i]
-        go = np.int64(goes[codes[np.uint32(row), feature]])
+        go = np.uint64(goes[codes[np.uint32(row), feature]])
         spare_order[right], spare_stats[right] = row, stat
         order[left], stats[left] = row, stat
         left += go
-        right += 1 - go
-    order[left:] = spare_order[:right]
-    stats[left:] = spare_stats[:right]
-    return left
+        right += np.uint64(1) - go
+    first, rest = np.int64(left), np.int64(right)
+    order[first:] = spare_order[:rest]
+    stats[first:] = spare_stats[:rest]
+    return first
 
 
 @exact

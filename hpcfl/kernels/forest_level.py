@@ -48,8 +48,10 @@ def drawn(keys, tried, d, out):
 
 
 @exact
-def histograms(codes, order, stats, bounds, features, place, classes, out):
-    """Add rows to the histogram of each node and feature.
+def histograms(codes, order, stats, bounds, features, classes, out):
+    """Add rows to the histograms of some features of each node.
+
+    Indices are unsigned, since signed ones would be checked for being counted from the end.
 
     Parameters
     ----------
@@ -59,35 +61,85 @@ def histograms(codes, order, stats, bounds, features, place, classes, out):
         Node j has the rows ``order[bounds[j, 0] : bounds[j, 1]]``.
     features : (k, s) int64
         Features of each node; -1 is left out.
-    place : (2, s) int64
-        The histogram of node j and slot s is number ``place[0, s] + j * place[1, s]`` of `out`.
     out : (k * s, 256 * classes) int64
+        Number ``j * s + i`` is of feature ``features[j, i]``.
     """
-    flat, wide = out.reshape(-1), out.shape[1]
-    slots, starts, own = features.shape[1], np.empty(features.shape[1], np.int64), np.empty(features.shape[1], np.int64)
+    flat, wide, slots = out.reshape(-1), out.shape[1], features.shape[1]
+    starts, own = np.empty(slots, np.uint64), np.empty(slots, np.uint64)
     for j in range(bounds.shape[0]):
         used = 0
         for s in range(slots):
             if features[j, s] >= 0:
-                starts[used], own[used] = (place[0, s] + j * place[1, s]) * wide, features[j, s]
+                starts[used], own[used] = (j * slots + s) * wide, features[j, s]
                 used += 1
         for i in range(bounds[j, 0], bounds[j, 1]):
-            row, stat, c, step = codes[np.uint32(order[i])], stats[i], np.int64(0), np.int64(1)
-            if classes > 1:
-                c, step, stat = stat >> 32, np.int64(classes), stat & 0xFFFFFFFF
-            for s in range(used):
-                flat[starts[s] + np.int64(row[own[s]]) * step + c] += stat
+            row, stat = np.uint64(order[i]), stats[i]
+            if classes == 1:
+                for s in range(used):
+                    flat[starts[s] + np.uint64(codes[row, own[s]])] += stat
+            else:
+                c, weight = np.uint64(stat >> 32), stat & 0xFFFFFFFF
+                for s in range(used):
+                    flat[starts[s] + np.uint64(codes[row, own[s]]) * np.uint64(classes) + c] += weight
 
 
 @exact
-def choose(hist, units, keys, kinds, known, spec, limits, best, chosen):
+def all_histograms(codes, order, stats, bounds, cuts, classes, out):
+    """Add rows to the histograms of all features of each node, a part for each rank; arguments as `histograms`.
+
+    In `out` (k * d, 256 * classes) the features from ``cuts[r]`` to ``cuts[r + 1]`` of all nodes come before
+    the next ones: first those of node 0, then those of node 1.
+    """
+    flat, wide, nodes = out.reshape(-1), np.uint64(out.shape[1]), bounds.shape[0]
+    for j in range(nodes):
+        for i in range(bounds[j, 0], bounds[j, 1]):
+            row, stat = np.uint64(order[i]), stats[i]
+            c, weight = (np.uint64(0), stat) if classes == 1 else (np.uint64(stat >> 32), stat & 0xFFFFFFFF)
+            for r in range(cuts.size - 1):
+                first, m = cuts[r], cuts[r + 1] - cuts[r]
+                start = np.uint64(nodes * first + j * m) * wide + c
+                if classes == 1:
+                    for s in range(m):
+                        flat[start + np.uint64(s) * wide + np.uint64(codes[row, np.uint64(first + s)])] += weight
+                else:
+                    for s in range(m):
+                        code = np.uint64(codes[row, np.uint64(first + s)])
+                        flat[start + np.uint64(s) * wide + code * np.uint64(classes)] += weight
+
+
+@exact
+def siblings(counted, parents, split, places, out):
+    """Write the histograms of children: those that were counted, and what their parents leave for the others.
+
+    Parameters
+    ----------
+    counted : (k, s, w) int64
+        Of the smaller child of each pair.
+    parents, split : (p, s, w) int64, (k,) int64
+        Of their parents, and which one is whose.
+    places : (k, 2 or 1) int64
+        Rows of `out` that the two go to; one column: there are no siblings.
+    out : (m, s, w) int64
+    """
+    for j in range(counted.shape[0]):
+        for s in range(counted.shape[1]):
+            out[places[j, 0], s] = counted[j, s]
+            if places.shape[1] > 1:
+                other, whole = out[places[j, 1], s], parents[split[j], s]
+                for b in range(other.size):
+                    other[b] = whole[b] - counted[j, s, b]
+
+
+@exact
+def choose(hist, at, units, keys, kinds, known, spec, limits, best, chosen):
     """Find each node's best split among some of its whole histograms.
 
     Parameters
     ----------
-    hist : (u, 256 * width) int64
+    hist, at : (h, 256 * width) int64, (u,) int64
+        Histograms, and which one each unit looks at.
     units : (u, 2) int64
-        The node and the feature of each; a feature of -1 is left out.
+        Node and feature; a feature of -1 is left out.
     known : (k, 1 + width + 1) int64
         The nodes' totals.
     best, chosen : (k, 5) float64, (k, 4) uint64
@@ -105,11 +157,11 @@ def choose(hist, units, keys, kinds, known, spec, limits, best, chosen):
         if f < 0:
             continue
         sums[1] = known[j, 1:]
-        mark(hist[u], width, bits)
+        mark(hist[at[u]], width, bits)
         if kinds[f]:
-            better_set(hist[u], bits, f, keys[j], known[j, 0], spec, limits, work, best[j], chosen[j])
+            better_set(hist[at[u]], bits, f, keys[j], known[j, 0], spec, limits, work, best[j], chosen[j])
         else:
-            better(hist[u], bits, f, keys[j], known[j, 0], spec, limits, work, best[j])
+            better(hist[at[u]], bits, f, keys[j], known[j, 0], spec, limits, work, best[j])
 
 
 @exact

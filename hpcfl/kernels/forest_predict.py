@@ -32,11 +32,12 @@ def pack(node, packed):
 def arrive(packed, sets, codes, going, at):
     """Move the rows that `going` (m,) names, of `codes` (n, d), from the nodes in `at` (n,) to their leaves.
 
-    `going` is used up. `sets` (k, 4) are looked at for nodes that are sets.
+    `going` is used up. `sets` (k, 4) are looked at for nodes that are sets. All indices are unsigned:
+    with signed ones each access would first be checked for being counted from the end.
     """
     m = going.size
     while m > 0:
-        still = 0
+        still = np.uint64(0)
         for j in range(m):
             i = going[j]
             here = at[i]
@@ -45,16 +46,16 @@ def arrive(packed, sets, codes, going, at):
             right = ((code + ((word >> np.uint64(40)) & ONE)) & BYTE) > ((word >> np.uint64(32)) & BYTE)
             if (word >> SET) & ONE:
                 right = (sets[here, code >> np.uint64(6)] >> (code & np.uint64(63))) & ONE == 0
-            leaf = np.int64((word >> LEAF) & ONE)
-            at[i] = here if leaf else np.int32(word & CHILD) + np.int32(right)
+            leaf = (word >> LEAF) & ONE
+            at[i] = here if leaf else np.uint32((word & CHILD) + np.uint64(right))
             going[still] = i
-            still += 1 - leaf
-        m = still
+            still += ONE - leaf
+        m = np.int64(still)
 
 
 @exact
 def leaves(packed, sets, codes, rows, out):
-    """Put into ``out[i]``, (n,) int32, the leaf of one tree that row i of `codes` arrives in, for i in `rows`."""
+    """Put into ``out[i]`` the leaf of one tree that row i of `codes` arrives in, for i in `rows`; both uint32."""
     for j in range(rows.size):
         out[rows[j]] = 0
     arrive(packed, sets, codes, rows.copy(), out)
@@ -68,7 +69,7 @@ def predict(packed, sets, starts, value, codes, out):
     """
     width = value.shape[1]
     groups = out.shape[1] // width
-    going, at = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
+    going, at = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
     for first in range(0, codes.shape[0], BLOCK):
         m = min(BLOCK, codes.shape[0] - first)
         for t in range(starts.size - 1):

@@ -84,7 +84,7 @@ def count(codes, feature, order, stats, classes, hist, bits):
         if classes == 1:
             hist[b] += stats[i]
         else:
-            hist[b * classes + (stats[i] >> 32)] += stats[i] & 0xFFFFFFFF
+            hist[np.uint64(b * classes + (stats[i] >> 32))] += stats[i] & 0xFFFFFFFF
         bits[b >> 6] |= np.uint64(1) << np.uint64(b & 63)
 
 
@@ -133,7 +133,7 @@ def scan(hist, bins, m, before, only, shift, penalty, least_h, node, work):
     run, score = work[0], work[1].view(np.float64)
     left = before
     for i in range(m - 1):
-        left += hist[bins[i]]
+        left += hist[np.uint64(bins[i])]
         run[i] = left
     for a in range(0, m - 1, 8):
         for i in range(a, a + 8):

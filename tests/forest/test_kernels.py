@@ -52,8 +52,8 @@ def arrived(node, sets, codes):
     """Return the leaf of each row."""
     packed = np.empty(len(node), np.uint64)
     forest_predict.pack(node, packed)
-    leaf = np.empty(len(codes), np.int32)
-    everyone = np.arange(len(codes), dtype=np.int32)
+    leaf = np.empty(len(codes), np.uint32)
+    everyone = np.arange(len(codes), dtype=np.uint32)
     forest_predict.leaves(packed, sets, np.ascontiguousarray(codes), everyone, leaf)
     return leaf
 
