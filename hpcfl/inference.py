@@ -75,13 +75,7 @@ def load_run(run: str | Path) -> Trained:
     DataError
         The model file is damaged.
     """
-    run = Path(run)
-    if not run.is_dir():
-        raise UsageError(f"{run}: no such run directory; give the one that 'hpcfl train' named")
-    if not (run / "model.h5").is_file():
-        raise UsageError(f"{run} has no model.h5 yet; finish it by 'hpcfl train {run}/job.toml --resume'")
-    arrays, raw = h5.read(run / "model.h5")
-    attrs = {name: _decode(value) for name, value in raw.items()}
+    arrays, attrs = read_model(run)
     missing = {"job", "task", "classes", "features"} - set(attrs)
     if missing:
         raise DataError(f"{run}/model.h5 lacks {', '.join(sorted(missing))}; it is no model of hpcfl, train it again")
@@ -94,6 +88,18 @@ def load_run(run: str | Path) -> Trained:
     predict = job.model.rule.predictor(arrays, attrs)
     categorical = attrs.get("categorical", {})
     return Trained(str(run), job, str(attrs["task"]), names, int(attrs["features"]), sparse, categorical, predict)
+
+
+def read_model(run: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays and the attributes of a run's ``model.h5``; errors as `load_run`."""
+    run = Path(run)
+    if not run.is_dir():
+        raise UsageError(f"{run}: no such run directory; give the one that 'hpcfl train' named")
+    if not (run / "model.h5").is_file():
+        raise UsageError(f"{run} has no model.h5 yet; finish it by 'hpcfl train {run}/job.toml --resume'")
+    arrays, raw = h5.read(run / "model.h5")
+    attrs = {name: _decode(value) for name, value in raw.items()}
+    return arrays, attrs
 
 
 def open_for(model: Trained, path: str) -> Table:

@@ -82,7 +82,7 @@ def test_defaults_are_written_back(mode):
         ({"train": {"batch_size": "half"}}, "a whole number or one of 'full'"),
         ({"train": {"batch_size": 0}}, "train.batch_size = 0"),
         ({"data": {"test": 1.5}}, "data.test = 1.5"),
-        ({"data": {"missing": "keep"}}, "one of 'error', 'drop'"),
+        ({"data": {"missing": "guess"}}, "one of 'error', 'drop', 'keep'"),
         ({"optimizer": {"schedule": {"name": "step", "every": 0}}}, "optimizer.schedule.every = 0"),
         ({"train": 3}, "train must be a table"),
     ],

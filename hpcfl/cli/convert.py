@@ -25,6 +25,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--missing", default="refuse", choices=("refuse", "nan"), help="missing values; default: refuse"
     )
+    parser.add_argument(
+        "--categories",
+        default="columns",
+        choices=("columns", "codes"),
+        help="columns of texts in a CSV: one column of 0 and 1 for each text, or one of codes, for a forest;"
+        " default: columns",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT.h5 if it exists")
 
 
@@ -32,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
     """Convert, and say what was written."""
     from hpcfl.data.convert import Options, convert
 
-    draft = convert(args.source, args.out, Options(args.label, args.task, args.dtype, args.missing), args.overwrite)
+    options = Options(args.label, args.task, args.dtype, args.missing, args.categories)
+    draft = convert(args.source, args.out, options, args.overwrite)
     shapes = ", ".join(f"{name} {shape} {dtype}" for name, (shape, dtype) in draft.columns.items())
     task = draft.attrs.get("task", "no labels")
     classes = f" with {len(draft.attrs['classes'])} classes" if "classes" in draft.attrs else ""

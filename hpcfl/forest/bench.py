@@ -93,6 +93,8 @@ def prepare(job: Job, comm: Comm) -> tuple[Bench, float]:
     with comm.together("reading the data"):
         if d >= MOST:
             raise DataError(f"{shards.table.files[0]}: {d} features, a forest takes fewer than {MOST}")
+        if shards.classes == 1:
+            raise DataError(f"{shards.table.files[0]}: all rows are of one class; a forest needs two to tell apart")
     with comm.node_first("compiling kernels"):
         warm(rule, shards, kinds)
     comm.barrier()

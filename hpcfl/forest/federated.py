@@ -1,4 +1,8 @@
-"""Federated bagging: trees grow where the rows are, over bins of each rank's own; only trees leave a rank."""
+"""Federated bagging: trees grow where the rows are, over bins of each rank's own; only trees leave a rank.
+
+A tree says where it splits and the mean target of each leaf: `min_samples_leaf` is how many rows, as
+drawn, that is a mean of at least.
+"""
 
 from __future__ import annotations
 

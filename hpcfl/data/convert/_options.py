@@ -25,12 +25,15 @@ class Options:
         One of `DTYPES`, or "" for the smallest that holds every value exactly.
     missing : {"refuse", "nan"}
         What becomes of missing values.
+    categories : {"columns", "codes"}
+        What becomes of a column of texts: a column of 0 and 1 for each, or one of their numbers.
     """
 
     label: str = ""
     task: str = ""
     dtype: str = ""
     missing: str = "refuse"
+    categories: str = "columns"
 
     def refuse_label(self, path: Path) -> None:
         """Refuse a label column for a format that says itself what the labels are.

@@ -1,8 +1,9 @@
-"""Delimited text (CSV, TSV, ...): numbers stay, texts become one column per category."""
+"""Delimited text (CSV, TSV, ...): numbers stay, texts become one column per category, or one of codes."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,14 +30,17 @@ class Column:
     Attributes
     ----------
     name : str
-    seen : set of str
-        The categories, if it holds texts.
+    codes : bool
+        Whether texts become codes.
+    seen : Counter of str
+        The categories and their rows, if it holds texts.
     numeric : bool or None
         None until the first value that is not missing.
     """
 
     name: str
-    seen: set[str] = field(default_factory=set)
+    codes: bool = False
+    seen: Counter[str] = field(default_factory=Counter)
     numeric: bool | None = None
 
     def update(self, cells: Sequence[str], numbers: Numbers, at: Callable[[int], str]) -> None:
@@ -56,7 +60,7 @@ class Column:
         if known:
             self._refuse_mixture(cells, known, at)
             self.numeric = False
-        self.seen |= known
+        self.seen.update(cell for cell in cells if cell in known)
         if len(self.seen) > CATEGORIES:
             raise DataError(f"{at(0)}: more than {CATEGORIES} different texts; remove the column, or encode it")
         gone = [i for i, cell in enumerate(cells) if is_missing(cell)]
@@ -65,21 +69,23 @@ class Column:
 
     @property
     def categories(self) -> list[str]:
-        """The categories in order; empty for numbers."""
-        return sorted(self.seen)
+        """The categories in order, for codes the most frequent first; empty for numbers."""
+        return sorted(self.seen, key=lambda c: (-self.seen[c] if self.codes else 0, c))
 
     @property
     def names(self) -> list[str]:
         """Names of its features."""
-        return [f"{self.name}={c}" for c in self.categories] or [self.name]
+        return [f"{self.name}={c}" for c in self.categories if not self.codes] or [self.name]
 
     def values(self, cells: Sequence[str]) -> np.ndarray:
-        """Return the features of a block: (m, 1) numbers, or (m, categories) of 0, 1 (NaN if missing)."""
+        """Return the features of a block: (m, 1) numbers or codes, or (m, categories) of 0, 1 (NaN if missing)."""
         if not self.seen:
             numbers = floats(cells)
             assert numbers is not None
             return numbers[:, None]
         place = {c: i for i, c in enumerate(self.categories)}
+        if self.codes:
+            return np.array([math.nan if is_missing(cell) else place[cell] for cell in cells], np.float64)[:, None]
         out = np.zeros((len(cells), len(place)))
         for row, cell in zip(out, cells, strict=True):
             if is_missing(cell):
@@ -101,7 +107,7 @@ def draft(path: Path, options: Options) -> Draft:
     """Read `path` once: columns, categories, labels and rows."""
     text = open_text(path)
     label = find_label(text, options.label)
-    columns = {j: Column(name) for j, name in enumerate(text.names) if j != label}
+    columns = {j: Column(name, options.categories == "codes") for j, name in enumerate(text.names) if j != label}
     if not columns:
         raise DataError(f"{path}: no column is left beside the label; is the delimiter right?")
     numbers, labels, rows = Numbers(options), Labels(options.task), 0
@@ -144,10 +150,13 @@ def _draft(
     text: Text, columns: dict[int, Column], numbers: Numbers, rows: int, label: int | None, coding: Coding | None
 ) -> Draft:
     names = [name for column in columns.values() for name in column.names]
+    texts = {c.name: c.categories for c in columns.values() if c.seen}
+    coded = any(c.codes for c in columns.values()) and bool(texts)
+    if coded:
+        numbers.update(np.array([[len(t) - 1 for t in texts.values()]]), lambda _, j: f"column '{list(texts)[j]}'")
     dtype = numbers.dtype()
     shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {"x": ((rows, len(names)), dtype)}
-    attrs = {"features": len(names), "feature_names": names}
-    attrs["categories"] = {c.name: c.categories for c in columns.values() if c.seen}
+    attrs = {"features": len(names), "feature_names": names, "categorical" if coded else "categories": texts}
     notes = [f"missing values stored as NaN: {numbers.missing}"] if numbers.missing else []
     if label is not None and coding is not None:
         shapes["y"] = ((rows,), coding.dtype)
