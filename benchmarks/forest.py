@@ -1,10 +1,12 @@
 """Time of a forest and of boosting, beside scikit-learn, scikit-learn-intelex, XGBoost and LightGBM.
 
-python benchmarks/forest.py [--ranks 2] [--rows 100000] [--trees 100] [--rounds 200] [--launcher mpirun]
+python benchmarks/forest.py [--ranks 2] [--rows 100000] [--trees 100] [--rounds 200] [--turns 2] [--launcher mpirun]
 
-Two classes, 28 float32 features, a fifth as many rows again to test on. Writes one JSON line a case. Peers run
-if they are installed, with as many threads as there are ranks, on the same rows; otherwise their
-line says so. hpcfl's seconds are ``train_seconds``: binning, exchange, growing; peers' are of ``fit``.
+Two classes, 28 float32 features, a fifth as many rows again to test on. All cases run in turns; each writes a JSON
+line a turn, and at the end a line a target: the median over the turns of the ratio that the target is about. Peers run
+if they are installed, with as many threads as there are ranks, on the same rows; otherwise their line says so. hpcfl's
+seconds are ``train_seconds``: binning, exchange, growing; peers' are of ``fit``. All predict the training rows,
+hpcfl in one process.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -42,7 +45,7 @@ def rows(count: int, seed: int = 0) -> Split:
     return x, (signal + rng.normal(size=count) > 0.8).astype(np.int64)
 
 
-def own(folder: Path, launch: list[str], args: argparse.Namespace, test: Split) -> Iterator[dict[str, Any]]:
+def own(folder: Path, launch: list[str], args: argparse.Namespace, x: np.ndarray) -> Iterator[dict[str, Any]]:
     """Yield hpcfl's line of each case."""
     for name, model in FOREST.items():
         trees = args.rounds if model.get("boosting") else args.trees
@@ -53,22 +56,17 @@ def own(folder: Path, launch: list[str], args: argparse.Namespace, test: Split) 
             "train": {"mode": "forest"},
             "evaluate": {"every": 1 << 30},
         }
-        code = f"import hpcfl; hpcfl.train({job!r})"
+        code = f"import hpcfl; hpcfl.train({job!r}, overwrite=True)"
         subprocess.run([*launch, sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
         summary = json.loads((folder / name / "summary.json").read_text())
         model_of = load_run(folder / name)
-        model_of.predict(test[0][:10])
+        model_of.predict(x[:10])
         start = perf_counter()
-        model_of.predict(test[0])
-        predicted = (perf_counter() - start) / len(test[0])
+        model_of.predict(x)
+        predicted = (perf_counter() - start) / len(x)
         final = {k: summary["final"]["test"][k] for k in ("accuracy", "log_loss")}
         final["peak_memory_bytes"] = summary["peak_memory_bytes"]
-        yield {
-            "case": name,
-            "seconds": summary["train_seconds"],
-            "predict_us_a_row": predicted * 1e6,
-            **final,
-        }
+        yield {"case": name, "seconds": summary["train_seconds"], "predict_us_a_row": predicted * 1e6, **final}
 
 
 def peers(args: argparse.Namespace) -> dict[str, tuple[str, Callable[[], Any]]]:
@@ -89,8 +87,8 @@ def peers(args: argparse.Namespace) -> dict[str, tuple[str, Callable[[], Any]]]:
         from xgboost import XGBRFClassifier
 
         return XGBRFClassifier(
-            n_estimators=trees, n_jobs=n, max_depth=0, grow_policy="lossguide", subsample=0.632,
-            colsample_bynode=5 / 28, min_child_weight=0, reg_lambda=1e-5,
+            n_estimators=trees, n_jobs=n, max_depth=16, subsample=0.632, colsample_bynode=5 / 28,
+            min_child_weight=0, reg_lambda=1e-5,
         )  # fmt: skip
 
     def lightgbm() -> Any:
@@ -121,8 +119,9 @@ def measure(name: str, make: Callable[[], Any], train: Split, test: Split) -> di
     model.fit(*train)
     seconds = perf_counter() - start
     start = perf_counter()
+    model.predict_proba(train[0])
+    predicted = (perf_counter() - start) / len(train[0])
     share = np.clip(model.predict_proba(test[0])[:, 1].astype(float), 1e-15, 1 - 1e-15)
-    predicted = (perf_counter() - start) / len(test[0])
     y = test[1]
     loss = -np.mean(y * np.log(share) + (1 - y) * np.log(1 - share))
     accuracy = float(((share > 0.5) == y).mean())
@@ -132,24 +131,61 @@ def measure(name: str, make: Callable[[], Any], train: Split, test: Split) -> di
     }  # fmt: skip
 
 
+def verdicts(lines: list[dict[str, Any]], rows: int) -> Iterator[dict[str, Any]]:
+    """Yield a line for each target: what is wanted and the median over the turns of what was reached."""
+
+    def median(case: str, key: str, peer: str = "", sign: int = 1) -> float:
+        found, theirs = ([line[key] for line in lines if line["case"] == c and key in line] for c in (case, peer))
+        both = [(b / a if sign > 0 else b - a) for a, b in zip(found, theirs, strict=False)] if peer else found
+        return float(np.median(both)) if both else float("nan")
+
+    trees, by_rows, forest = "forest over trees", "forest over rows", "scikit-learn forest"
+    intelex, boosted = "scikit-learn-intelex forest", "LightGBM boosting"
+    faster = [(trees, forest, 12), (trees, "XGBoost forest", 3), (trees, intelex, 2), (by_rows, intelex, 1.3)]
+    for case, peer, least in faster:
+        yield {"target": f"fit {case}, times faster than {peer}", "least": least, "is": median(case, "seconds", peer)}
+    yield {
+        "target": "predict, times faster than scikit-learn",
+        "least": 2,
+        "is": median(trees, "predict_us_a_row", forest),
+    }
+    gap = median(forest, "accuracy", trees, -1)
+    yield {"target": "accuracy above scikit-learn's", "least": -0.005, "is": gap}
+    yield {"target": "boosting time over LightGBM's", "most": 1.3, "is": median(boosted, "seconds", "boosting")}
+    loss = median(boosted, "log_loss", "boosting", -1)
+    yield {"target": "boosting log loss above LightGBM's", "most": 0.0, "is": loss}
+    for case in (trees, by_rows):
+        most = rows * 28 + 300e6
+        yield {"target": f"peak memory {case}", "most": most, "is": median(case, "peak_memory_bytes")}
+
+
 def main() -> None:
-    """Run every case and print its line."""
+    """Run every case in turns and print its lines, then the targets'."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name, default in {"ranks": 2, "rows": 100_000, "trees": 100, "rounds": 200}.items():
+    for name, default in {"ranks": 2, "rows": 100_000, "trees": 100, "rounds": 200, "turns": 2}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--launcher", default="mpirun")
     args = parser.parse_args()
     train, test = rows(args.rows), rows(args.rows // 5, 1)
+    lines: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, (x, y) in {"a.h5": train, "b.h5": test}.items():
             h5.write_atomic(folder / file, {"x": x, "y": y}, {"format": "hpcfl", "version": 1})
-        for line in own(folder, [*args.launcher.split(), "-n", str(args.ranks)], args, test):
-            print(json.dumps(line), flush=True)
+        launch = [*args.launcher.split(), "-n", str(args.ranks)]
+        for turn in range(args.turns):
+            for line in chain(own(folder, launch, args, train[0]), theirs(args, train, test)):
+                lines.append({"turn": turn, **line})
+                print(json.dumps(lines[-1]), flush=True)
+    for line in verdicts(lines, args.rows):
+        print(json.dumps(line), flush=True)
+
+
+def theirs(args: argparse.Namespace, train: Split, test: Split) -> Iterator[dict[str, Any]]:
+    """Yield each peer's line."""
     for name, (module, make) in peers(args).items():
         missing = importlib.util.find_spec(module) is None
-        line = {"case": name, "skipped": f"{module} is not installed"} if missing else measure(name, make, train, test)
-        print(json.dumps(line), flush=True)
+        yield {"case": name, "skipped": f"{module} is not installed"} if missing else measure(name, make, train, test)
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ class Comm:
 
     def sum_scatter(self, v: np.ndarray, counts: np.ndarray, purpose: str) -> np.ndarray:
         """Sum `v` over the ranks and return this rank's run of it; run r is ``counts[r]`` long (collective)."""
-        self._count(purpose, v.nbytes)
+        self.count(purpose, v.nbytes)
         flat = v.reshape(-1)
         if self.size == 1:
             return flat

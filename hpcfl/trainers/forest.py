@@ -42,6 +42,8 @@ class Step:
         What the log's line says of it.
     state : dict of arrays
         What a checkpoint holds beside the trees.
+    grown : Trees or None
+        The trees that it holds, if there are more of them.
     """
 
     trees: Trees
@@ -51,6 +53,7 @@ class Step:
     last: bool
     record: dict[str, Any] = field(default_factory=dict)
     state: dict[str, np.ndarray] = field(default_factory=dict)
+    grown: Trees | None = None
 
 
 def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], None, Outcome]:
@@ -74,11 +77,16 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
             shown = factor if bench.rule.boosting else 1 / step.trees.count
             result = judging.test(step.trees, step.runs, base, shown, comm)
             record["test"] = result if step.last else scalars(result)
-        asked = comm.max(float(keeper.asks(rounds=step.done)), "stop")
-        if asked and not step.last:
-            keeper.keep({"trees": step.done}, stored(step.trees) | step.state)
         yield record
+        if comm.max(float(keeper.asks(rounds=step.done)), "stop") or step.last:
+            keeper.keep({"trees": step.done}, stored(step.grown or step.trees) | step.state, last=step.last)
         start = perf_counter()
+    if not record:
+        step = finished(bench, loaded, comm)
+        record = {"trees": step.done}
+        if bench.test_total:
+            judging = judge(bench, step.edges)
+            record["test"] = judging.test(step.trees, step.runs, base, factor, comm)
     arrays = {**stored(step.trees), "edges": step.edges, "runs": step.runs, "base": base, "factor": np.array([factor])}
     arrays |= importances(bench, step.trees, judging, arrays, job.seed, comm)
     summary = {
@@ -94,6 +102,16 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
     return Outcome(arrays, bench.attrs, summary)
 
 
+def finished(bench: Bench, loaded: Loaded | None, comm: Comm) -> Step:
+    """Return the last step of a run that goes on when all its trees are grown (collective)."""
+    if bench.federated or loaded is None:
+        return next(bagging(bench, None, comm))  # bins of the rows were never stored
+    trees, outputs = restore(loaded.shared), bench.outputs if bench.rule.boosting else 1
+    if bench.rule.patience:
+        trees = trees.part(0, Patience(bench.rule.patience, loaded.shared["losses"]).best * outputs)
+    return Step(trees, bench.edges[None], np.array([0, trees.count]), trees.count // outputs, True)
+
+
 def target(bench: Bench, comm: Comm) -> Target:
     """Return what this rank's rows add to the histograms of a forest (collective)."""
     if bench.classes:
@@ -105,6 +123,8 @@ def bagging(bench: Bench, loaded: Loaded | None, comm: Comm) -> Iterator[Step]:
     """Yield the forest as it grows, from the trees of a checkpoint (collective)."""
     rule, plan = bench.rule, bench.plan
     trees = restore(loaded.shared) if loaded else empty(bench.width, plan.words)
+    if bench.federated and loaded:
+        return
     if bench.federated:
         runs = federated.deal(len(bench.codes), rule.trees, comm)
         trees, edges = federated.grow(bench.codes, bench.edges, target(bench, alone()), plan, runs, comm)
@@ -149,6 +169,8 @@ def boosting(bench: Bench, base: np.ndarray, job: Job, loaded: Loaded | None, co
         boost.add(trees, q.codes, score)
     grower = boost.rounds(p, scores[0], bench.plan, rule.learning_rate, comm, trees.count)
     for done in range(trees.count // p.outputs + 1, rule.trees + 1):
+        if patience.over:
+            return
         grown = next(grower)
         trees = join([trees, grown])
         record = {}
@@ -159,10 +181,9 @@ def boosting(bench: Bench, base: np.ndarray, job: Job, loaded: Loaded | None, co
             patience.add(boost.loss(held, scores[1], comm))
             record["validation_loss"] = float(patience.losses[-1])
         last = done == rule.trees or patience.over
+        shown, kept = done, trees
         if last and held is not None:
-            done, trees = patience.best, trees.part(0, patience.best * p.outputs)
-            record["validation_loss"] = float(patience.losses[done - 1])
-        runs, state = np.array([0, trees.count]), {"losses": patience.losses}
-        yield Step(trees, bench.edges[None], runs, done, last, record, state)
-        if last:
-            return
+            shown, kept = patience.best, trees.part(0, patience.best * p.outputs)
+            record["validation_loss"] = float(patience.losses[shown - 1])
+        runs, state = np.array([0, kept.count]), {"losses": patience.losses}
+        yield Step(kept, bench.edges[None], runs, shown, last, record, state, trees)

@@ -25,7 +25,7 @@ for name, model in kinds.items():
     }}
     if when == "stop":
         job["output"] = {folder!r} + f"/{{name}}resume"
-        for record in itertools.islice(hpcfl.rounds(job, comm), 3 if name == "boosting" else 1):
+        for record in itertools.islice(hpcfl.rounds(job, comm), 4 if name == "boosting" else 2):
             assert record["trees"] < 20
         continue
     hpcfl.train(job, comm, resume="must" if when == "resume" else "")
