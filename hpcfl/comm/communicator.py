@@ -118,16 +118,6 @@ class Comm:
                 self.mpi.Reduce(part, None, MPI.SUM, root)
         return v
 
-    def sum_scatter(self, v: np.ndarray, counts: np.ndarray, purpose: str) -> np.ndarray:
-        """Sum `v` over the ranks and return this rank's run of it; run r is ``counts[r]`` long (collective)."""
-        self.count(purpose, v.nbytes)
-        flat = v.reshape(-1)
-        if self.size == 1:
-            return flat
-        out = np.empty(int(counts[self.rank]), v.dtype)
-        self.mpi.Reduce_scatter(flat, out, counts.tolist(), MPI.SUM)
-        return out
-
     def gather(self, v: np.ndarray, root: int = 0, purpose: str = "gather") -> list[np.ndarray]:
         """Return the vectors of all ranks, in rank order, on `root`; [] elsewhere (collective).
 

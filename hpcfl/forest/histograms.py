@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpcfl.comm.communicator import Comm
+from hpcfl.comm.scatter import sum_scatter
 from hpcfl.forest.plan import Plan
 from hpcfl.forest.target import Target
 from hpcfl.kernels import forest_level
@@ -146,7 +147,7 @@ class Histograms:
 
     def _scatter(self, hist: np.ndarray, cuts: np.ndarray) -> np.ndarray:
         """Return histograms [cuts[rank], cuts[rank + 1]), summed over the ranks (collective)."""
-        return self.comm.sum_scatter(hist, np.diff(cuts) * self.wide, "histograms").reshape(-1, self.wide)
+        return sum_scatter(self.comm, hist, np.diff(cuts) * self.wide, "histograms").reshape(-1, self.wide)
 
     def _choose(
         self,
