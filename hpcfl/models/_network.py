@@ -43,8 +43,8 @@ def scores(is_sparse: bool) -> Any:
     return sparse.scores if is_sparse else network.scores
 
 
-def predictor(arrays: dict[str, np.ndarray], spec: np.ndarray) -> Callable[[Any], np.ndarray]:
-    """Return a function from rows (dense (n, d) or CSR) to outputs.
+def predictor(arrays: dict[str, np.ndarray], spec: np.ndarray, dense: Any = network) -> Callable[[Any], np.ndarray]:
+    """Return a function from rows (dense (n, d), for which `dense` has the kernels, or CSR) to outputs.
 
     Classification: probabilities (n, classes), for a squared hinge (1 - z, z) / 2 clipped to
     nothing, which is a score and no probability. Regression: (n, 1).
@@ -54,12 +54,13 @@ def predictor(arrays: dict[str, np.ndarray], spec: np.ndarray) -> Callable[[Any]
 
     def outputs(x: Any) -> np.ndarray:
         is_sparse = hasattr(x, "indptr")
+        kernel = sparse.scores if is_sparse else dense.scores
         n = len(x.indptr) - 1 if is_sparse else len(x)
-        work = np.empty(network.work_size(spec, min(n, BLOCK)), w.dtype)
+        work = np.empty(dense.work_size(spec, min(n, BLOCK)), w.dtype)
         z = np.empty((n, int(spec[-1])), w.dtype)
         for start in range(0, n, BLOCK):
             rows = np.arange(start, min(start + BLOCK, n), dtype=np.int32)
-            scores(is_sparse)(w, x, rows, affine, spec, work, z[start : start + rows.size])
+            kernel(w, x, rows, affine, spec, work, z[start : start + rows.size])
         return link(int(spec[0]), z)
 
     return outputs
