@@ -18,7 +18,7 @@ LAYERS = [
     {"models", "optimizers", "schedules", "strategies", "aggregators", "partitions", "samplers", "clocks"}
     | {"attacks", "compressors", "preprocess", "metrics"},
     {"federated", "forest", "factorization", "callbacks", "report"},
-    {"inference", "trainers", "reference"},
+    {"inference", "bench", "trainers", "reference"},
     {"sweep", "matrix"},
     {"cli"},
 ]

@@ -22,13 +22,13 @@ from hpcfl.kernels.conv import (
     PANEL,
     POOL,
     WIDTH,
-    channel_sums,
     convolve,
     convolve_back,
 )
 from hpcfl.kernels.flags import jit, part
+from hpcfl.kernels.layers import activate, back_activation, bias_sum, gather
 from hpcfl.kernels.loss import derivative
-from hpcfl.kernels.network import activate, back_activation, gather
+from hpcfl.kernels.matmul import matmul, transpose
 
 CONV, DENSE = 0, 1
 HEAD, WIDE = 6, 10
@@ -43,7 +43,8 @@ def specify(loss: int, activation: int, layers: list[tuple[int, ...]]) -> np.nda
     lines = np.minimum(np.maximum(PANEL // (unit * weights), 1), table[:, OUT_HEIGHT])
     image = (table[:, HEIGHT:IN] + 2 * table[:, PAD : PAD + 1]).prod(axis=1) * table[:, IN]
     scratch = np.where(table[:, KIND] == CONV, 2 * image + unit * lines * (weights + table[:, OUT]), 0)
-    sizes = table[:, OUT_HEIGHT:].prod(axis=1).max(), (weights * table[:, OUT]).max(), scratch.max()
+    turned = np.where(table[:, KIND] == CONV, weights * table[:, OUT], CHUNK * (weights + table[:, OUT]))
+    sizes = table[:, OUT_HEIGHT:].prod(axis=1).max(), turned.max(), scratch.max()
     return np.array([loss, activation, len(layers), *sizes, *table.ravel()], np.int64)
 
 
@@ -83,13 +84,13 @@ def forward(w, spec, m, scratch, work):
             for r in range(m):
                 convolve(spec[ACTIVATION], images[r], weights, bias, s, scratch, maps[r], place[r])
         else:
-            np.dot(x.reshape(m, a), weights, out.reshape(m, b))
+            matmul(x.reshape(m, a), weights, False, out.reshape(m, b))
             activate(spec[ACTIVATION], out.reshape(m, b), bias, i == spec[LAYERS] - 1)
     return at
 
 
 @part
-def backward(w, spec, m, spare, scratch, work, at, first, grad):
+def backward(w, spec, m, spare, scratch, work, at, add, grad):
     """Go back through the layers from the derivative at work[at:], writing or adding to `grad`."""
     deltas, p, delta_at = at + m * spec[spec.size - 1], grad.size, at
     for i in range(spec[LAYERS] - 1, -1, -1):
@@ -101,7 +102,7 @@ def backward(w, spec, m, spare, scratch, work, at, first, grad):
         at -= m * inputs
         x = work[at : at + m * inputs]
         p -= b
-        channel_sums(delta.reshape(m * s[OUT_HEIGHT] * s[OUT_WIDTH], b), first, grad[p : p + b])
+        bias_sum(delta.reshape(m * s[OUT_HEIGHT] * s[OUT_WIDTH], b), add, grad[p : p + b])
         p -= a * b
         target, weights = grad[p : p + a * b].reshape(a, b), w[p : p + a * b].reshape(a, b)
         delta_at = deltas + (i % 2) * m * spec[MOST]
@@ -109,34 +110,32 @@ def backward(w, spec, m, spare, scratch, work, at, first, grad):
         if s[KIND] == CONV:
             images, maps = x.reshape(m, s[HEIGHT], s[WIDTH], s[IN]), delta.reshape(place.shape)
             under = below.reshape(m, s[HEIGHT] * min(i, 1), s[WIDTH], s[IN])
+            turned = spare[: a * b].reshape(b, a)
+            transpose(weights, turned)
             for r in range(m):
-                fresh = first and r == 0
-                convolve_back(images[r], weights, s, scratch, maps[r], place[r], spare, fresh, target, under[r])
+                more = add or r > 0
+                convolve_back(images[r], turned, s, scratch, maps[r], place[r], more, target, under[r])
         else:
-            dense_back(x.reshape(m, a), weights, delta.reshape(m, b), spare, first, target, below)
+            dense_back(x.reshape(m, a), weights, delta.reshape(m, b), spare, add, target, below)
         if i > 0:
             back_activation(spec[ACTIVATION], below.reshape(m, inputs), x.reshape(m, inputs))
 
 
 @part
-def dense_back(x, w, delta, spare, fresh, grad, below):
+def dense_back(x, w, delta, spare, add, grad, below):
     """Go back through a fully connected layer; `below` is empty under the first."""
-    a, b = w.shape
-    if fresh:
-        np.dot(x.T, delta, grad)
-    else:
-        more = spare[: a * b].reshape(a, b)
-        np.dot(x.T, delta, more)
-        for i in range(a):
-            for j in range(b):
-                grad[i, j] += more[i, j]
-    if below.size > 0:
-        np.dot(delta, w.T, below.reshape(x.shape))
+    (a, b), m = w.shape, x.shape[0]
+    matmul(x.T, delta, add, grad)
+    if below.size > 0:  # w @ delta.T, since w.T would be the larger copy
+        turned, out = spare[: b * m].reshape(b, m), spare[b * m : (a + b) * m].reshape(a, m)
+        transpose(delta, turned)
+        matmul(w, turned, False, out)
+        transpose(out, below.reshape(m, a))
 
 
 @part
 def shares(spec, work):
-    """Return the parts of `work`: a gradient's, an image's, and the layers'."""
+    """Return the parts of `work`: for what is transposed, for an image, and for the layers."""
     a, b = spec[SPARE], spec[SPARE] + spec[SCRATCH]
     return work[:a], work[a:b], work[b:]
 
@@ -154,7 +153,7 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
         gather(x, batch, affine, values[: m * d].reshape(m, d))
         at = forward(w, spec, m, scratch, values)
         loss += derivative(spec[LOSS], values[at : at + m * k].reshape(m, k), y, batch)
-        backward(w, spec, m, spare, scratch, values, at, start == 0, grad)
+        backward(w, spec, m, spare, scratch, values, at, start > 0, grad)
     return loss
 
 

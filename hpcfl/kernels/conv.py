@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from hpcfl.kernels.flags import part
+from hpcfl.kernels.matmul import matmul
 from hpcfl.kernels.patches import add_patches, cropped, padded, patches
 
 KIND, HEIGHT, WIDTH, IN, KERNEL, PAD, POOL, OUT_HEIGHT, OUT_WIDTH, OUT = range(10)  # numbers of a layer
@@ -64,16 +63,6 @@ def unpooled(delta, place, dz):
 
 
 @part
-def channel_sums(delta, fresh, out):
-    """Write, or unless `fresh` add, the column sums of `delta` (pixels, channels) to `out`."""
-    if fresh:
-        out[:] = 0
-    for i in range(delta.shape[0]):
-        for j in range(out.size):
-            out[j] += delta[i, j]
-
-
-@part
 def lines_at_a_time(layer):
     """Return how many lines of the pooled output a panel of patches serves."""
     return min(
@@ -125,24 +114,24 @@ def convolve(kind, x, w, b, layer, scratch, out, place):
             padded(x, layer[PAD], image)
         patches(image, first * pool, k, col)
         pixels = lines * pool * pool * layer[OUT_WIDTH]
-        np.dot(col.reshape(pixels, w.shape[0]), w, z.reshape(pixels, w.shape[1]))
+        matmul(col.reshape(pixels, w.shape[0]), w, False, z.reshape(pixels, w.shape[1]))
         pooled(kind, z, b, out[first : first + lines], place[first : first + lines])
 
 
 @part
-def convolve_back(x, w, layer, scratch, delta, place, spare, fresh, grad, below):
+def convolve_back(x, turned, layer, scratch, delta, place, add, grad, below):
     """Go back through the convolution of an image.
 
     Parameters
     ----------
-    x, w, layer, scratch, place
+    x, layer, scratch, place
         As for `convolve`.
+    turned : (channels, k * k * c) float
+        The weights, transposed.
     delta : (oh, ow, channels) float
         Derivative by what `pooled` wrote, before the activation.
-    spare : float
-        Scratch of grad's size.
-    fresh : bool
-        Whether `grad` is written, and not added to.
+    add : bool
+        Whether `grad` is added to, and not written.
     grad : (k * k * c, channels) float
         Output: derivative by the weights.
     below : (h, w, c) or (0, w, c) float
@@ -157,19 +146,12 @@ def convolve_back(x, w, layer, scratch, delta, place, spare, fresh, grad, below)
             if below.size > 0:
                 image_below[:] = 0
         pixels = lines * pool * pool * layer[OUT_WIDTH]
-        matrix, dz = col.reshape(pixels, w.shape[0]), z.reshape(pixels, w.shape[1])
+        matrix, dz = col.reshape(pixels, grad.shape[0]), z.reshape(pixels, grad.shape[1])
         patches(image, first * pool, k, col)
         unpooled(delta[first : first + lines], place[first : first + lines], z)
-        if fresh and first == 0:
-            np.dot(matrix.T, dz, grad)
-        else:
-            more = spare[: w.size].reshape(w.shape)
-            np.dot(matrix.T, dz, more)
-            for i in range(w.shape[0]):
-                for j in range(w.shape[1]):
-                    grad[i, j] += more[i, j]
+        matmul(matrix.T, dz, add or first > 0, grad)
         if below.size > 0:
-            np.dot(dz, w.T, matrix)
+            matmul(dz, turned, False, matrix)
             add_patches(col, first * pool, k, image_below)
     if below.size > 0:
         cropped(image_below, layer[PAD], below)
