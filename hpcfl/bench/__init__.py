@@ -19,11 +19,14 @@ class Figure(NamedTuple):
 
 
 def seconds(work: Callable[[], object], least: float = 0.2) -> float:
-    """Return the median time of `work` over as many calls as take `least` seconds, three at least."""
+    """Return the shortest time of `work` over as many calls as take `least` seconds, three at least.
+
+    What a core can do shows in the call that nothing else interrupted.
+    """
     work()
     taken: list[float] = []
     while len(taken) < 3 or sum(taken) < least:
         start = perf_counter()
         work()
         taken.append(perf_counter() - start)
-    return sorted(taken)[len(taken) // 2]
+    return min(taken)

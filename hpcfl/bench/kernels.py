@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,8 @@ def _step(name: str, keys: dict[str, Any], rows: int) -> Any:
     rule.init(rng, layout.views(w))
     work, grad = np.empty(rule.work(784, 10, rows), np.float32), np.empty_like(w)
     none, spec, kernel = np.empty((2, 0), np.float32), rule.spec(784, 10), rule.loss_grad(False)
-    batches = [rng.integers(0, TABLE, rows).astype(np.int32) for _ in range(16)]
-    turn = iter(lambda: batches[int(rng.integers(16))], None)
-    return lambda: kernel(w, x, y, next(turn), none, spec, work, grad)
+    batches = cycle([rng.integers(0, TABLE, rows).astype(np.int32) for _ in range(16)])
+    return lambda: kernel(w, x, y, next(batches), none, spec, work, grad)
 
 
 def _sparse_step(rows: int) -> Any:
