@@ -9,25 +9,27 @@ import numpy as np
 from hpcfl.matrix.subject import Subject
 from hpcfl.seeding import stream
 
-N, D, CLASSES = 9, 12, 3
+N, D, CLASSES = 9, 12, 3  # rows; columns, unless the model says that it takes another number of them
 
 
 def _problem(subject: Subject) -> tuple[Any, int, np.ndarray, np.ndarray, np.ndarray]:
     """Return the part, its outputs, rows, targets with weights, and parameters that are no special point."""
     part, rng = subject.part(), np.random.default_rng(0)
+    d = getattr(part, "columns", D)
     task = getattr(part, "task", "") or "classification"
     k = part.outputs(CLASSES if task == "classification" else 0)
     y = np.column_stack([np.arange(N) % (2 if k == 1 else CLASSES), rng.uniform(0.5, 2.0, N)]).astype(float)
     if task == "regression":
         y[:, 0] = rng.standard_normal(N)
-    w = part.layout(D, k).zeros(np.float64)
-    part.init(stream(0, "check"), part.layout(D, k).views(w))
-    return part, k, rng.standard_normal((N, D)), y, w + 0.1 * rng.standard_normal(w.size)
+    w = part.layout(d, k).zeros(np.float64)
+    part.init(stream(0, "check"), part.layout(d, k).views(w))
+    return part, k, rng.standard_normal((N, d)), y, w + 0.1 * rng.standard_normal(w.size)
 
 
 def _loss(part: Any, k: int, x: np.ndarray, y: np.ndarray, w: np.ndarray, rows: np.ndarray, grad: np.ndarray) -> float:
-    work = np.empty(part.work(D, k, N))
-    return float(part.loss_grad(False)(w, x, y, rows, np.empty((2, 0)), part.spec(D, k), work, grad))
+    d = x.shape[1]
+    work = np.empty(part.work(d, k, N))
+    return float(part.loss_grad(False)(w, x, y, rows, np.empty((2, 0)), part.spec(d, k), work, grad))
 
 
 def check_gradient(subject: Subject) -> None:
@@ -58,6 +60,6 @@ def check_sums(subject: Subject) -> None:
 def check_predictions(subject: Subject) -> None:
     """One finite prediction a row: probabilities of the classes, or a value."""
     part, k, x, _, w = _problem(subject)
-    out = part.predictor({"w": w}, {"features": D, "outputs": k})(x)
+    out = part.predictor({"w": w}, {"features": x.shape[1], "outputs": k})(x)
     assert out.shape[0] == N, f"{out.shape[0]} predictions for {N} rows"
     assert np.isfinite(out).all(), "a prediction is not finite"

@@ -31,6 +31,7 @@ class CNN:
 
     task = ""
     probabilities = True
+    columns = 784  # of a row that the defaults fit
 
     def __post_init__(self) -> None:
         if self.image and (len(self.image) != 3 or min(self.image) < 1):
