@@ -33,6 +33,7 @@ class Local:
     def __init__(self, job: Job, objective: Any, people: Population) -> None:
         fed, self.rule = job.federated, job.optimizer.rule
         self.layout: Layout = objective.layout
+        self.ghost = fed.strategy.optimizer == "linear"  # nobody else reads its path
         self.objective, self.people, self.clip = objective, people, job.optimizer.clip_norm
         most = max(int(people.sizes.max(initial=1)), 1)
         self.batch = most if fed.batch_size == "full" else min(int(fed.batch_size), most)
@@ -80,7 +81,7 @@ class Local:
             float(self.objective.rule.l2),
             float(self.clip),
             self.batch,
-            bool(self.rule.linear),
+            self.ghost,
         )
         stats = np.zeros((ids.size, 3))
         plan, clients = bank.plan(runs), self._clients(ids, streams, steps)

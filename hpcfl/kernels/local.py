@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpcfl.kernels.flags import jit
+from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.tables import NONE
 
 
-@jit
+@part
 def _mix(z):
     """Splitmix64's output function (Steele, Lea and Flood 2014)."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -32,7 +32,7 @@ def shuffle(key, epoch, rows, order):
         order[i], order[j] = order[j], order[i]
 
 
-@jit
+@part
 def _gradient(loss_grad, w, batch, data, solver, work, grad):
     """Write the gradient of the batch's mean loss with its penalty; return loss sum, weight."""
     loss = loss_grad(w, data.x, data.y, batch, data.affine, data.spec, work, grad)
@@ -50,7 +50,7 @@ def _gradient(loss_grad, w, batch, data, solver, work, grad):
     return loss, weight
 
 
-@jit
+@part
 def _axpy(a, x, y):
     """Add ``a x`` to `y`."""
     a = y.dtype.type(a)
@@ -58,7 +58,7 @@ def _axpy(a, x, y):
         y[j] += a * x[j]
 
 
-@jit
+@part
 def _pull(a, anchor, x):
     """Move `x` towards `anchor` by the share `a` of their distance."""
     a = x.dtype.type(a)
@@ -66,7 +66,7 @@ def _pull(a, anchor, x):
         x[j] += a * (anchor[j] - x[j])
 
 
-@jit
+@part
 def _clip(limit, grad):
     """Shorten `grad` to the L2 norm `limit`."""
     total = 0.0
@@ -78,13 +78,13 @@ def _clip(limit, grad):
             grad[j] *= scale
 
 
-@jit
+@part
 def _vector(v, c, shared, own):
     """Return vector number `v` of client `c`."""
     return own[v, c] if v >= 0 else shared[-1 - v]
 
 
-@jit
+@part
 def _ghost_step(step, mu, solver, ghost, t):
     """Take the step of a coordinate whose gradient is 1."""
     ghost[0, 0] -= ghost.dtype.type(solver.rate * mu) * ghost[0, 0]
@@ -92,7 +92,7 @@ def _ghost_step(step, mu, solver, ghost, t):
     step(ghost[0], ghost[1], ghost[2:], solver.hyper, solver.rate, t)
 
 
-@jit
+@part
 def _batch(key, t, size, rows, order):
     """Return the rows of batch `t`, counted over epochs; `order` holds the current epoch."""
     in_epoch = (rows.size + size - 1) // size
@@ -102,7 +102,7 @@ def _batch(key, t, size, rows, order):
     return order[place * size : min((place + 1) * size, rows.size)]
 
 
-@jit
+@part
 def _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch):
     """Turn the plain gradient of run `r` into the one that the optimizer takes."""
     grad, spare = scratch.grads[0], scratch.grads[1]
@@ -119,7 +119,7 @@ def _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch):
         _clip(solver.clip, grad)
 
 
-@jit
+@part
 def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stats):
     """Make run `r` of the client at place `c`."""
     start, out, anchor, _, _, inner, steps = plan.vectors[r]

@@ -31,29 +31,51 @@ def exp32(x):
 
 
 @part
-def softmax_rows(z):
-    """Replace each row of `z` (m, k) by its softmax; a row that is not finite becomes NaN."""
+def exponentials(z):
+    """Replace the elements of `z` (m, k), none above 0, by their exponentials, in one run over memory."""
+    flat = z.reshape(z.size)
+    if z.itemsize == 4:
+        for j in range(flat.size):
+            flat[j] = exp32(np.float32(flat[j])) + flat[j] * 0  # exp32 clamps, NaN is to stay
+    else:
+        for j in range(flat.size):
+            flat[j] = math.exp(flat[j])
+
+
+@part
+def lower_rows(z):
+    """Subtract from each row of `z` (m, k) its largest element; a row that is not finite becomes NaN."""
     m, k = z.shape
     for i in range(m):
         top = z[i, 0]
         for j in range(1, k):
             top = max(top, z[i, j])
-        bad = top - top  # NaN where the row holds infinity: the clamp in exp32 would hide it
+        bad = top - top
         for j in range(k):
-            bad += z[i, j] * 0
-            z[i, j] -= top
-        if z.itemsize == 4:
-            for j in range(k):
-                z[i, j] = exp32(np.float32(z[i, j]))
-        else:
-            for j in range(k):
-                z[i, j] = math.exp(z[i, j])
-        total = z[i, 0]
+            bad += z[i, j] * 0  # NaN where the row holds NaN or infinity
+        for j in range(k):
+            z[i, j] -= top - bad
+
+
+@part
+def softmax_loss(z, y, rows):
+    """Replace raw outputs by the derivative of minus the log of the label's probability; return the sum of it."""
+    m, k = z.shape
+    loss = 0.0
+    lower_rows(z)
+    for i in range(m):
+        loss -= y[rows[i], 1] * z[i, int(y[rows[i], 0])]
+    exponentials(z)
+    for i in range(m):
+        r, total = rows[i], z[i, 0]
         for j in range(1, k):
             total += z[i, j]
-        scale = (bad + 1) / total
+        loss += y[r, 1] * math.log(total)
+        scale = y[r, 1] / total
         for j in range(k):
             z[i, j] *= scale
+        z[i, int(y[r, 0])] -= y[r, 1]
+    return loss
 
 
 @part
@@ -72,25 +94,9 @@ def derivative(kind, z, y, rows):
     rows : (m,) int32
         The rows of the table that z belongs to.
     """
-    loss = 0.0
     if kind == SOFTMAX:
-        for i in range(rows.size):
-            r = rows[i]
-            label = int(y[r, 0])
-            zi = z[i : i + 1]
-            top = z[i, 0]
-            for j in range(1, z.shape[1]):
-                top = max(top, z[i, j])
-            gap = top - z[i, label]
-            softmax_rows(zi)
-            largest = z[i, 0]
-            for j in range(1, z.shape[1]):
-                largest = max(largest, z[i, j])
-            loss += y[r, 1] * (gap - math.log(largest))  # log p of the largest: never log of 0
-            for j in range(z.shape[1]):
-                z[i, j] *= y[r, 1]
-            z[i, label] -= y[r, 1]
-        return loss
+        return softmax_loss(z, y, rows)
+    loss = 0.0
     for i in range(rows.size):
         t, weight, s = y[rows[i], 0], y[rows[i], 1], z[i, 0]
         if kind == SQUARED:
