@@ -21,6 +21,8 @@ FOLDERS = {
     "schedules": ("constant", "optimizer.schedule"),
 }
 
+OPTIONAL = {"tree_grad"}  # methods that make a part faster, not able
+
 
 class Subject(NamedTuple):
     """A part to be checked.
@@ -70,7 +72,7 @@ def interface(folder: str) -> dict[str, list[str]]:
     return {
         name: list(inspect.signature(method).parameters)[1:]
         for name, method in inspect.getmembers(shown, inspect.isfunction)
-        if not name.startswith("_")
+        if not name.startswith("_") and name not in OPTIONAL
     }
 
 

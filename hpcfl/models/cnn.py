@@ -74,10 +74,6 @@ class CNN:
             raise ValueError("the cnn takes dense rows; convert the file to dense ones")
         return cnn.loss_grad
 
-    def tree_grad(self, sparse: bool) -> Any:
-        """Return None: groups of rows are taken one after the other."""
-        return None
-
     def scores(self, sparse: bool) -> Any:
         """Return the kernel that gives raw outputs."""
         return cnn.scores
