@@ -173,6 +173,29 @@ def test_leaf_folder(tmp_path):
     assert open_table(str(tmp_path / "out.h5")).has("client")
 
 
+def test_leaf_train_and_test_with_users_spread_over_files(tmp_path):
+    rng, want = np.random.default_rng(0), {}
+    for part in ("train", "test"):
+        (tmp_path / "leaf" / part).mkdir(parents=True)
+        for number in range(3):
+            users = {}
+            for user in [f"f_{i:05d}" for i in rng.permutation(7)[:4]]:
+                n = int(rng.integers(0, 4))
+                users[user] = (rng.random((n, 2)).tolist(), rng.integers(0, 3, n).tolist())
+                for x, y in zip(*users[user], strict=True):
+                    want[tuple(x)] = (user, y, part == "test")
+            leaf(tmp_path / "leaf" / part / f"all_data_{number}.json", users)
+    arrays, attrs = made(tmp_path / "leaf")
+    names = [v.decode() for v in arrays["client_id"]]
+    assert names == sorted({user for user, *_ in want.values()})
+    found = {
+        tuple(x): (names[c], int(attrs["classes"][y]), bool(t))
+        for x, y, c, t in zip(*(arrays[k].tolist() for k in ("x", "y", "client", "test")), strict=True)
+    }
+    assert found == want
+    assert len(arrays["y"]) == len(want)
+
+
 def test_bad_leaf_is_refused(tmp_path):
     (tmp_path / "a.json").write_text('{"users": ["u"],\n "user_data": ')
     (tmp_path / "b.json").write_text("[]")

@@ -1,5 +1,7 @@
 """LEAF federated data sets: JSON files of users and their rows; ``client`` says whose a row is.
 
+A folder holds the files, or ``train`` and ``test`` that hold them; then ``test`` says which part a row is of.
+
 Memory: one JSON file at a time, as Python objects (about 10 times its size), and the user names.
 """
 
@@ -25,28 +27,41 @@ def matches(path: Path, options: Options) -> bool:
 
 
 def draft(path: Path, options: Options) -> Draft:
-    """Read all files once; clients are numbered as they come, their names stored as ``client_id``."""
+    """Read all files once; clients are numbered in the order of their names, which are stored as ``client_id``."""
     options.refuse_label(path)
-    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    if not files:
-        raise DataError(f"{path}: no JSON file in this folder")
+    files, split = _files(path)
     clients: dict[str, int] = {}
 
     def blocks() -> Iterator[Block]:
         for file in files:
             for user, x, y in _users(file):
                 client = clients.setdefault(user, len(clients))
-                yield Block(x, y if options.label != "none" else None, {"client": np.full(len(x), client, np.int64)})
+                rest = {"client": np.full(len(x), client, np.int64)}
+                if split:
+                    rest["test"] = np.full(len(x), file.parent.name == "test", np.uint8)
+                yield Block(x, y if options.label != "none" else None, rest)
 
     made = dense_draft(path, options, blocks, {})
-    names = np.array(list(clients), object)
+    names = np.array(sorted(clients), object)
+    clients |= {name: i for i, name in enumerate(names)}  # the blocks are read again when they are written
     columns = {**made.columns, "client_id": ((len(names),), names.dtype)}
 
     def all_blocks() -> Iterator[Any]:
         yield from made.blocks()
         yield {"client_id": names}
 
-    return replace(made, columns=columns, blocks=all_blocks, notes=(*made.notes, f"clients: {len(names)}"))
+    notes = (*made.notes, f"clients: {len(names)}", *(["train and test are one file, see its column 'test'"] * split))
+    return replace(made, columns=columns, blocks=all_blocks, notes=notes)
+
+
+def _files(path: Path) -> tuple[list[Path], bool]:
+    """Return the JSON files, and whether they lie in ``train`` and ``test``."""
+    split = path.is_dir() and (path / "train").is_dir() and (path / "test").is_dir()
+    folders = [path / "train", path / "test"] if split else [path]
+    files = [file for f in folders for file in (sorted(f.glob("*.json")) if f.is_dir() else [f])]
+    if not files:
+        raise DataError(f"{path}: no JSON file in this folder, nor in train/ and test/ of it")
+    return files, split
 
 
 def _users(file: Path) -> Iterator[tuple[str, np.ndarray, list[Any]]]:

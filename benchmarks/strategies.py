@@ -1,0 +1,77 @@
+"""Every strategy beside FedAvg on the same work: median seconds a round, in turns, one JSON line a strategy.
+
+``mpirun -n 2 python benchmarks/strategies.py``; 30 clients of 200 rows, 10 a round, 1 epoch, batch 10, 60-10 softmax
+or, with ``--model mlp``, the 784-200-200-10 network. FedProx and SCAFFOLD are to stay within 1.3 of FedAvg.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from mpi4py import MPI
+
+import hpcfl
+from hpcfl import registry
+
+ROWS, CLIENTS = 200, 30
+MODELS = {"softmax": ({"name": "softmax"}, 60), "mlp": ({"name": "mlp", "hidden": [200, 200]}, 784)}
+
+
+def write(path: Path, features: int) -> None:
+    """Write rows of 10 classes that differ by client."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((ROWS * CLIENTS, features)).astype(np.float32)
+    with h5py.File(path, "w") as file:
+        file["x"], file["y"] = x, (x[:, :10] + rng.gumbel(size=(len(x), 10))).argmax(1)
+        file["client"] = np.repeat(np.arange(CLIENTS), ROWS)
+
+
+def seconds(folder: Path, model: dict[str, Any], strategy: str, rounds: int) -> float:
+    """Return the median seconds of a round of one run, the first rounds left out."""
+    own = {"head": ["b"]} if (model["name"], strategy) == ("softmax", "fedrep") else {}  # it has one layer only
+    table = {
+        "output": str(folder / "run"),
+        "data": {"train": str(folder / "rows.h5"), "test": "none"},
+        "model": model,
+        "optimizer": {"learning_rate": 0.01},
+        "train": {"mode": "federated", "rounds": rounds},
+        "evaluate": {"personal": False},
+        "checkpoint": {"every_seconds": 0.0},
+        "federated": {"partition": "column", "strategy": {"name": strategy, **own}},
+    }
+    spent = [record["seconds"] for record in hpcfl.rounds(table, overwrite=True)]
+    return float(np.median(spent[2:]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=list(MODELS), default="softmax")
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("strategies", nargs="*", help="which; all unless given")
+    args = parser.parse_args()
+    comm, (model, features) = MPI.COMM_WORLD, MODELS[args.model]
+    names = ["fedavg", *(n for n in args.strategies or registry.names("strategies") if n != "fedavg")]
+    folder = Path(comm.bcast(tempfile.mkdtemp() if comm.rank == 0 else None))
+    if comm.rank == 0:
+        write(folder / "rows.h5", features)
+    comm.barrier()
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(args.turns):
+        for name in names:
+            found[name].append(seconds(folder, model, name, args.rounds))
+    for name, times in found.items():
+        ratio = float(np.median(np.array(times) / np.array(found["fedavg"])))
+        line = {"strategy": name, "model": args.model, "ranks": comm.size, "seconds_per_round": float(np.median(times))}
+        if comm.rank == 0:
+            print(json.dumps(line | {"times_fedavg": round(ratio, 3)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
