@@ -91,7 +91,10 @@ def _report(error: BaseException, debug: bool) -> int:
 def _line(error: BaseException) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" at {last[0].filename}:{last[0].lineno}" if last else ""
-    return f"{type(error).__name__}{where}: {error} (--debug shows the traceback)"
+    mpi: Any = sys.modules.get("mpi4py.MPI")
+    several = mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized() and mpi.COMM_WORLD.size > 1
+    who = f" on rank {mpi.COMM_WORLD.rank}" if several else ""
+    return f"{type(error).__name__}{who}{where}: {error} (--debug shows the traceback)"
 
 
 def _fatal(error: Any, debug: bool) -> None:

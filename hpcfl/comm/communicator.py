@@ -210,8 +210,9 @@ class Comm:
         with self.together(place):
             if self.node.rank == 0:
                 yield
-        if self.node.rank != 0:
-            yield
+        with self.together(place):
+            if self.node.rank != 0:
+                yield
 
     def abort(self, code: int) -> None:
         """End every rank at once with exit status `code`."""
