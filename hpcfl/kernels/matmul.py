@@ -1,6 +1,6 @@
 """Matrix products of the sizes of training steps, whose bits do not depend on how many rows a call has.
 
-Measured beside BLAS in benchmarks/kernels.py: as fast at 256 rows, twice as fast at 10.
+`hpcfl bench` prints how near to the peak of the core they come.
 """
 
 from __future__ import annotations
