@@ -41,6 +41,10 @@ class Job:
                 f"comm.compressor: train.mode = '{self.train.mode}' sends no gradients of a batch; "
                 "set it to 'none' (federated clients have federated.compressor)"
             )
+        if self.train.mode != "synchronous" and self.data.order == "blocks":
+            raise ValueError(
+                f"data.order = 'blocks': train.mode = '{self.train.mode}' keeps its rows in memory; set it to 'rows'"
+            )
         if self.train.mode == "federated":
             measured(self.federated, self.evaluate, self.data.test not in ("none", 0.0))
         if self.train.mode == "federated" and strategy.optimizer == "linear" and not self.optimizer.rule.linear:

@@ -47,6 +47,8 @@ def test_of(model: Trained) -> str:
 
 def on_split(model: Trained, comm: Comm) -> dict[str, Any]:
     """Return the metrics over the rows that the job's test split took from its table (collective)."""
+    import numpy as np
+
     from hpcfl.data import shard
     from hpcfl.inference import as_float, warm
     from hpcfl.metrics import evaluate
@@ -55,7 +57,7 @@ def on_split(model: Trained, comm: Comm) -> dict[str, Any]:
     test = shards.test
     warm(model, shards.table, comm)
     with comm.together("evaluating"):
-        outputs = model.predict(as_float(test.x))
+        outputs = np.concatenate([model.predict(as_float(x)) for x in test.parts()])
     return evaluate(outputs, test.y[:, 0], test.y[:, 1], model.task, comm, model.probabilities)
 
 

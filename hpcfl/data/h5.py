@@ -16,8 +16,13 @@ import numpy as np
 from hpcfl.errors import DataError
 
 
-def open_read(path: str | Path) -> h5py.File:
+def open_read(path: str | Path, cache: int = 8 << 20) -> h5py.File:
     """Open a file for reading, without locks (shared file systems often have none).
+
+    Parameters
+    ----------
+    cache : int
+        Bytes of chunks that are kept. With 0, a part of an uncompressed chunk is read without the rest of it.
 
     Raises
     ------
@@ -27,7 +32,7 @@ def open_read(path: str | Path) -> h5py.File:
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file; check the path, or make it with 'hpcfl convert'")
     try:
-        return h5py.File(path, "r", locking=False, rdcc_nbytes=8 << 20, rdcc_w0=1.0)
+        return h5py.File(path, "r", locking=False, rdcc_nbytes=cache, rdcc_w0=1.0)
     except OSError as error:
         reason = "is truncated" if "truncated" in str(error) else f"is not a readable HDF5 file ({error})"
         raise DataError(f"{path} {reason}; copy or convert it again") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,12 +26,15 @@ class Plan:
         Bounds of the strata of a batch (see `strata_bounds`); empty where there are none.
     groups : int
         Groups of a batch whose gradients are added in a fixed tree; 0 is none.
+    depth : int
+        Rows that a stratum gives to a batch at most.
     """
 
     cuts: np.ndarray
     segments: np.ndarray
     strata: np.ndarray
     groups: int = 0
+    depth: int = 1
 
     def owned(self, bounds: np.ndarray, rank: int) -> tuple[int, int]:
         """Return the first and last + 1 of the intervals of `bounds` that `rank` owns."""
@@ -65,6 +68,27 @@ def batches(n: int, batch_size: int, ranks: int) -> Plan:
         )
     cuts = strata[np.arange(ranks + 1) * s // ranks]
     return Plan(cuts, cuts, strata)
+
+
+def streamed(n: int, batch_size: int, streams: int, ranks: int, groups: int | None) -> Plan:
+    """Cut n rows into streams, of which each gives its share of a batch.
+
+    Parameters
+    ----------
+    streams : int
+        At most; there are no more than rows in a batch.
+    groups : int or None
+        As in `grouped`; None is plain mode.
+    """
+    streams = min(streams, batch_size, n)
+    if ranks > streams:
+        raise UsageError(f"{ranks} ranks share {streams} streams: raise data.streams and train.batch_size")
+    depth = -(-batch_size // streams)
+    if groups is None:
+        return replace(batches(n, streams, ranks), depth=depth)
+    most = 1 << streams.bit_length() - 1
+    groups = groups or min(1 << max(batch_size // 32, 1).bit_length() - 1, most, 64)
+    return replace(grouped(n, streams, ranks, groups), depth=depth)
 
 
 def grouped(n: int, batch_size: int, ranks: int, groups: int) -> Plan:

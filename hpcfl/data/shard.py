@@ -10,15 +10,14 @@ import numpy as np
 
 from hpcfl.comm.communicator import Comm
 from hpcfl.data import categories, checks
+from hpcfl.data.lazy import Lazy
 from hpcfl.data.plan import Plan, even
-from hpcfl.data.split import row_hashes, thresholds
-from hpcfl.data.store import Rows
+from hpcfl.data.scan import Picker, blocks, finite
+from hpcfl.data.store import Rows, held_as
 from hpcfl.data.table import Table, open_table
 from hpcfl.errors import DataError
 from hpcfl.sections.data import Data
 from hpcfl.seeding import key
-
-BLOCK = 8 << 20  # bytes of a table that are read at a time
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,8 @@ class Shard:
 
     Attributes
     ----------
-    x : (n, d) array or CSR
-        Features as stored (float16 as float32).
+    x : (n, d) array, CSR or Lazy
+        Features as stored (float16 as float32), or left on disk.
     y : (n, 2) float
         Target and weight.
     ids : (n,) int64
@@ -43,6 +42,10 @@ class Shard:
     def rows(self) -> int:
         """Number of rows."""
         return len(self.y)
+
+    def parts(self) -> Iterator[Any]:
+        """Yield x: at once, or, if it is on disk, part by part."""
+        yield from self.x.parts() if isinstance(self.x, Lazy) else [self.x]
 
 
 @dataclass(frozen=True)
@@ -115,81 +118,41 @@ def load(
             raise DataError(f"{data.test}: {other.features} features, the training data has {table.features}")
         if other is not None:
             maps = categories.translation(other, table.attrs.get("categorical", {}))
-    pick = _Picker.make(table, data, seed, comm)
+    pick = Picker.make(table, data, seed, comm)
     total = int(comm.sum(np.array([pick.kept.sum()], np.int64), "split")[0])
     with comm.together("dealing rows to ranks"):
         if total == 0:
             raise DataError(f"{table.files[0]}: no rows to train on; see data.test and data.missing")
         cut = plan(total) if plan else even(total, comm.size)
+        width = row_bytes(table)
     start, stop = pick.range_of(cut, comm)
     kind = np.dtype(dtype)
-    room = reserve(table, cut) if reserve else Rows.reserve(table, int(np.diff(cut.cuts)[comm.rank]), kind)
+    here = (stop - start + (other.rows // comm.size if other else 0)) * width
+    lazy = data.order == "blocks" and comm.max(here, "split") > data.memory_limit * 2**20
+    mine = int(np.diff(cut.cuts)[comm.rank])
+    room = None if lazy else reserve(table, cut) if reserve else Rows.reserve(table, mine, kind)
     with comm.together("reading rows"):
         train, test = _read(table, pick, start, stop, room, kind)
         if other is not None:
             a, b = (other.rows * r // comm.size for r in (comm.rank, comm.rank + 1))
-            everything = _Picker(other, data, pick.classes, np.empty(0), key(0, ""), np.empty(0, bool), 0)
-            test, _ = _read(other, everything, a, b, Rows.reserve(other, b - a, kind), kind)
+            everything = Picker(other, data, pick.classes, np.empty(0), key(0, ""), np.empty(0, bool), 0)
+            test, _ = _read(other, everything, a, b, None if lazy else Rows.reserve(other, b - a, kind), kind)
             test = Shard(categories.translate(test.x, maps), test.y, test.ids)
     tested = int(comm.sum(np.array([test.rows], np.int64), "split")[0])
     return Shards(train, test, total, tested, pick.classes, cut, table)
 
 
-@dataclass(frozen=True)
-class _Picker:
-    """Decides for any run of rows which are dropped and which are the test set's."""
+def _read(
+    table: Table, pick: Picker, start: int, stop: int, train: Rows | None, dtype: np.dtype[Any]
+) -> tuple[Shard, Shard]:
+    """Read a run of table rows block by block into the training shard, for which there is room, and the test shard.
 
-    table: Table
-    data: Data
-    classes: int
-    limits: np.ndarray
-    key: np.uint64
-    kept: np.ndarray
-    first: int
-
-    @classmethod
-    def make(cls, table: Table, data: Data, seed: int, comm: Comm) -> _Picker:
-        """Scan an even slice of the table on each rank and agree on the split (collective)."""
-        a, b = (table.rows * r // comm.size for r in (comm.rank, comm.rank + 1))
-        with comm.together("scanning labels"):
-            label = checks.labels(table, a, b)
-            fine = _finite(table, a, b) if data.missing == "drop" else np.ones(b - a, bool)
-        stored = len(table.classes)
-        top = int(comm.max(float(label.max(initial=-1)), "split")) + 1
-        classes = max(stored, top) if table.task == "classification" else 0
-        split = key(seed, "split")
-        limits = np.empty(0, np.uint64)
-        if isinstance(data.test, float):
-            hashes = row_hashes(split, a, b)
-            group = label if classes else np.zeros(b - a, np.int64)
-            limits = thresholds(hashes[fine], group[fine], max(classes, 1), data.test, comm)
-        self = cls(table, data, classes, limits, split, np.empty(0, bool), a)
-        return cls(table, data, classes, limits, split, fine & ~self.tested(a, label), a)
-
-    def tested(self, start: int, label: np.ndarray) -> np.ndarray:
-        """Return which of the rows from `start` on, given their labels, are the test set's."""
-        if self.limits.size == 0:
-            return np.zeros(label.size, bool)
-        hashes = row_hashes(self.key, start, start + label.size)
-        return np.asarray(hashes < self.limits[label if self.classes else 0])
-
-    def range_of(self, cut: Plan, comm: Comm) -> tuple[int, int]:
-        """Return the run of table rows that holds this rank's training rows (collective)."""
-        before = comm.before(int(self.kept.sum()))
-        rows = np.flatnonzero(self.kept)
-        at = cut.cuts[1:-1] - before
-        mine = (at >= 0) & (at < rows.size)
-        bounds = np.zeros(comm.size + 1, np.int64)
-        bounds[1:-1][mine] = self.first + rows[at[mine]]
-        comm.sum(bounds, "split")
-        bounds[-1] = self.table.rows
-        return int(bounds[comm.rank]), int(bounds[comm.rank + 1])
-
-
-def _read(table: Table, pick: _Picker, start: int, stop: int, train: Rows, dtype: np.dtype[Any]) -> tuple[Shard, Shard]:
-    """Read a run of table rows block by block into the training shard, for which there is room, and the test shard."""
+    Without room features stay on disk.
+    """
     label = checks.labels(table, start, stop)
     tested = pick.tested(start, label)
+    if train is None:
+        return _on_disk(table, pick.data.missing, tested, start, dtype)
     test = Rows.reserve(table, int(tested.sum()), dtype)
     for a, b in blocks(table, start, stop):
         x, y = table.read(a, b), _targets(table, a, b, dtype)
@@ -204,17 +167,21 @@ def _read(table: Table, pick: _Picker, start: int, stop: int, train: Rows, dtype
     return Shard(*train.done()), Shard(*test.done())
 
 
-def blocks(table: Table, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Cut a run of rows into blocks of bounded bytes."""
-    width = max(table.features, 1) * table.dtype.itemsize if table.kind == "dense" else 1 << 10
-    step = max(BLOCK // width, 1)
-    for a in range(start, stop, step):
-        yield a, min(a + step, stop)
+def _on_disk(table: Table, missing: str, tested: np.ndarray, start: int, dtype: np.dtype[Any]) -> tuple[Shard, Shard]:
+    """Return training and test shard of the rows from `start` on, of which only targets are read."""
+    stop = start + len(tested)
+    fine = finite(table, start, stop) if missing == "drop" else np.ones(len(tested), bool)
+    y, ids = _targets(table, start, stop, dtype), np.arange(start, stop)
+    parts = [(y[which], ids[which]) for which in (fine & ~tested, fine & tested)]
+    train, test = (Shard(Lazy(table, rows, missing == "error"), target, rows) for target, rows in parts)
+    return train, test
 
 
-def _finite(table: Table, start: int, stop: int) -> np.ndarray:
-    fine = [~checks.not_finite(table.read(a, b)) for a, b in blocks(table, start, stop)]
-    return np.concatenate([np.empty(0, bool), *fine])
+def row_bytes(table: Table) -> float:
+    """Return the bytes of a row's features in memory, in the mean over the table."""
+    if table.kind == "csr":
+        return table.values / max(table.rows, 1) * (table.dtype.itemsize + 4) + 8
+    return table.features * held_as(table.dtype).itemsize
 
 
 def _targets(table: Table, start: int, stop: int, dtype: np.dtype[Any]) -> np.ndarray:

@@ -24,9 +24,7 @@ class Rows:
     @classmethod
     def reserve(cls, table: Table, rows: int, dtype: np.dtype[Any]) -> Rows:
         """Make room for `rows` rows of `table`, targets in `dtype`."""
-        # Numba has no float16 on the CPU, and no bool arithmetic.
-        kinds = {"float16": "float32", "bool": "uint8"}
-        kind = np.dtype(kinds.get(table.dtype.name, table.dtype.newbyteorder("=")))
+        kind = held_as(table.dtype)
         width = table.features if table.kind == "dense" else 0
         return cls(np.empty((rows, width), kind), np.empty((rows, 2), dtype), np.empty(rows, np.int64))
 
@@ -51,6 +49,11 @@ class Rows:
                 np.concatenate([np.zeros(1, np.int64), *indptr]),
             )
         return x, self.y[: self.used], self.ids[: self.used]
+
+
+def held_as(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype in memory of rows stored as `dtype`: Numba has no float16 on the CPU, and no bool arithmetic."""
+    return np.dtype({"float16": "float32", "bool": "uint8"}.get(dtype.name, dtype.newbyteorder("=")))
 
 
 def take(x: CSR, keep: np.ndarray) -> CSR:

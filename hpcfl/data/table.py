@@ -62,7 +62,7 @@ class Table:
     def read(self, start: int, stop: int) -> np.ndarray | CSR:
         """Return rows [start, stop) of ``x``: (stop - start, features) as stored, or CSR."""
         if self.kind == "csr":
-            return _join_csr([self._csr(*piece) for piece in self._pieces(start, stop)])
+            return join_csr([self._csr(*piece) for piece in self.pieces(start, stop)])
         out = np.empty((stop - start, self.features), self.dtype)
         return self._fill("x", start, stop, out)
 
@@ -72,7 +72,16 @@ class Table:
             kind = dataset(file, self.names.get(name, name), self.files[0]).dtype
         return self._fill(name, start, stop, np.empty(stop - start, kind))
 
-    def _pieces(self, start: int, stop: int) -> list[tuple[str, int, int, int]]:
+    @property
+    def values(self) -> int:
+        """Values of all sparse rows."""
+        total = 0
+        for path in self.files:
+            with open_read(path) as file:
+                total += file["x/data"].shape[0]
+        return total
+
+    def pieces(self, start: int, stop: int) -> list[tuple[str, int, int, int]]:
         """Return (file, first row in it, last + 1, offset in the result) for a run of rows."""
         out = []
         i = bisect_right(self.starts, start) - 1
@@ -84,7 +93,7 @@ class Table:
         return out
 
     def _fill(self, name: str, start: int, stop: int, out: np.ndarray) -> np.ndarray:
-        for path, a, b, at in self._pieces(start, stop):
+        for path, a, b, at in self.pieces(start, stop):
             with open_read(path) as file:
                 source = dataset(file, self.names.get(name, name), path)
                 try:
@@ -95,9 +104,7 @@ class Table:
 
     def _csr(self, path: str, a: int, b: int, _at: int) -> CSR:
         with open_read(path) as file:
-            indptr = np.asarray(file["x/indptr"][a : b + 1], np.int64)
-            lo, hi = int(indptr[0]), int(indptr[-1])
-            return CSR(file["x/data"][lo:hi], file["x/indices"][lo:hi].astype(np.int32), indptr - lo)
+            return csr_rows(file, a, b)
 
 
 def open_table(train: str | tuple[str, ...], x: str = "x", y: str = "y", task: str = "") -> Table:
@@ -196,7 +203,15 @@ def _guess_task(path: str, names: dict[str, str], kind: str) -> str:
         return "" if y is None else "classification" if y.dtype.kind in "iub" else "regression"
 
 
-def _join_csr(parts: list[CSR]) -> CSR:
+def csr_rows(file: h5py.File, a: int, b: int) -> CSR:
+    """Return rows [a, b) of a file."""
+    indptr = np.asarray(file["x/indptr"][a : b + 1], np.int64)
+    lo, hi = int(indptr[0]), int(indptr[-1])
+    return CSR(file["x/data"][lo:hi], file["x/indices"][lo:hi].astype(np.int32), indptr - lo)
+
+
+def join_csr(parts: list[CSR]) -> CSR:
+    """Return the rows of all parts, one after the other."""
     if not parts:
         return CSR(np.empty(0, np.float32), np.empty(0, np.int32), np.zeros(1, np.int64))
     offsets = np.cumsum([0] + [p.indptr[-1] for p in parts])

@@ -29,7 +29,7 @@ def affine(x: Any, segments: list[tuple[int, int]], dtype: np.typing.DTypeLike, 
     Means and sums of squared deviations are merged pairwise (Chan, Golub, LeVeque 1979). A
     constant feature is shifted and not scaled.
     """
-    own = np.array([_moments(x[a:b]) for a, b in segments]).reshape(len(segments), 3, x.shape[1])
+    own = np.array([_moments(x, a, b) for a, b in segments]).reshape(len(segments), 3, x.shape[1])
     every = comm.allgatherv(own.reshape(-1), "standardize").reshape(-1, 3, x.shape[1])
     count, mean, squares = every[0]
     for n, m, s in every[1:]:
@@ -43,13 +43,14 @@ def affine(x: Any, segments: list[tuple[int, int]], dtype: np.typing.DTypeLike, 
     return np.stack([mean, 1 / np.where(flat, 1.0, deviation)]).astype(dtype)
 
 
-def _moments(x: np.ndarray) -> np.ndarray:
-    """Return count, mean and sum of squared deviations of each column, (3, d) float64."""
+def _moments(x: Any, start: int, stop: int) -> np.ndarray:
+    """Return count, mean and sum of squared deviations of each column of a run of rows, (3, d) float64."""
+    runs = [slice(a, min(a + BLOCK, stop)) for a in range(start, stop, BLOCK)]
     total = np.zeros(x.shape[1])
-    for a in range(0, len(x), BLOCK):
-        total += x[a : a + BLOCK].sum(axis=0, dtype=np.float64)
-    mean = total / max(len(x), 1)
+    for run in runs:
+        total += x[run].sum(axis=0, dtype=np.float64)
+    mean = total / max(stop - start, 1)
     squares = np.zeros(x.shape[1])
-    for a in range(0, len(x), BLOCK):
-        squares += np.square(x[a : a + BLOCK] - mean).sum(axis=0)
-    return np.stack([np.full(x.shape[1], float(len(x))), mean, squares])
+    for run in runs:
+        squares += np.square(x[run] - mean).sum(axis=0)
+    return np.stack([np.full(x.shape[1], float(stop - start)), mean, squares])

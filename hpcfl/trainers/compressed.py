@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
 from hpcfl import compressors
 from hpcfl.comm.communicator import Comm
+from hpcfl.data.batch import Batch
 from hpcfl.layout import Layout
 from hpcfl.sections.running import Communication
 from hpcfl.seeding import key
@@ -62,11 +64,11 @@ class CompressedSums(Sums):
         self.every = np.empty((int(runs[-1]), self.ends[-1]), np.uint8)
         self.counts = np.diff(runs) * self.ends[-1]
 
-    def add(self, w: np.ndarray, rows: np.ndarray, stop: bool = False) -> None:
+    def add(self, w: np.ndarray, batch: Batch, stop: bool = False) -> None:
         """See `Sums.add`."""
         self.error = None
-        for g, (a, b) in enumerate(zip(self.bounds[:-1], self.bounds[1:], strict=True)):
-            error = safely(self.local, w, rows[a:b], self.one)
+        for g, (a, b) in enumerate(pairwise(batch.ends[self.bounds])):
+            error = safely(self.local, w, batch, slice(a, b), self.one)
             self.one[self.layout.size + STOP] = stop
             self.v[g], self.tally[g] = np.split(self.one, [self.layout.size])
             self.error = self.error or error

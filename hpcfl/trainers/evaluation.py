@@ -20,7 +20,8 @@ def evaluate(
     With `ranked` false nothing about a single row leaves its rank, and there is no AUC.
     """
     with comm.together("evaluating"):
-        outputs = objective.rule.predictor(objective.arrays(w), attrs)(test.x)
+        predict = objective.rule.predictor(objective.arrays(w), attrs)
+        outputs = np.concatenate([predict(x) for x in test.parts()])
     target, weight = test.y[:, 0], test.y[:, 1]
     probabilities = getattr(objective.rule, "probabilities", True)
     return metrics.evaluate(outputs, target, weight, attrs["task"], comm, probabilities, ranked)

@@ -11,6 +11,7 @@ import numpy as np
 from hpcfl.comm.communicator import Comm
 from hpcfl.comm.summer import summer
 from hpcfl.comm.tree import TreeSum
+from hpcfl.data.batch import Batch
 from hpcfl.data.shard import Shards
 from hpcfl.kernels.network import CHUNK
 from hpcfl.trainers.objective import Objective
@@ -35,8 +36,8 @@ class Sums:
     total: np.ndarray
     error: Exception | None
 
-    def add(self, w: np.ndarray, rows: np.ndarray, stop: bool = False) -> None:
-        """Sum gradient and tally of this rank's `rows` and all other ranks' (collective)."""
+    def add(self, w: np.ndarray, batch: Batch, stop: bool = False) -> None:
+        """Sum gradient and tally of this rank's rows of a batch and all other ranks' (collective)."""
         raise NotImplementedError
 
     def own(self) -> dict[str, np.ndarray]:
@@ -88,11 +89,13 @@ def fold(values: np.ndarray) -> float:
 
 
 def safely(
-    local: Local, w: np.ndarray, rows: np.ndarray, vector: np.ndarray, bounds: np.ndarray | None = None
+    local: Local, w: np.ndarray, batch: Batch, rows: slice, vector: np.ndarray, bounds: np.ndarray | None = None
 ) -> Exception | None:
-    """Run `local.write`; after an error the vector holds zeros and the error word."""
+    """Run `local.write` on some rows of a batch; after an error the vector holds zeros and the error word."""
     try:
-        local.write(w, rows, vector, bounds)
+        if batch.error:
+            raise batch.error
+        local.write(w, batch.rows[rows], vector, bounds)
     except Exception as error:
         vector[:] = 0
         vector[local.size + ERROR] = 1
@@ -108,9 +111,9 @@ class PlainSums(Sums):
         self.total = self.sum.total
         self.error: Exception | None = None
 
-    def add(self, w: np.ndarray, rows: np.ndarray, stop: bool = False) -> None:
+    def add(self, w: np.ndarray, batch: Batch, stop: bool = False) -> None:
         """See `Sums.add`."""
-        self.error = safely(self.local, w, rows, self.sum.mine)
+        self.error = safely(self.local, w, batch, slice(None), self.sum.mine)
         self.sum.mine[self.local.size + STOP] = stop
         self.sum.finish()
 
@@ -125,23 +128,25 @@ class TreeSums(Sums):
         Bounds of each rank's run of groups.
     bounds : (groups + 1,) int64
         Of the rank's groups, in its strata.
+    depth : int
+        Rows that a stratum gives to a batch at most.
     comm : Comm
     """
 
-    def __init__(self, local: Local, runs: np.ndarray, bounds: np.ndarray, comm: Comm) -> None:
+    def __init__(self, local: Local, runs: np.ndarray, bounds: np.ndarray, depth: int, comm: Comm) -> None:
         self.local, self.bounds = local, bounds
         self.tree = TreeSum(comm, int(runs[-1]), runs, local.size + TALLY, local.work.dtype)
         self.total = self.tree.total
         self.error: Exception | None = None
-        self.pieces = pieces(int(runs[comm.rank]), bounds, CHUNK if local.tree else 0)
+        self.pieces = pieces(int(runs[comm.rank]), bounds * depth, CHUNK if local.tree else 0)
 
-    def add(self, w: np.ndarray, rows: np.ndarray, stop: bool = False) -> None:
+    def add(self, w: np.ndarray, batch: Batch, stop: bool = False) -> None:
         """See `Sums.add`."""
         self.error = None
-        bounds = np.minimum(self.bounds, rows.size)  # the last batch of an epoch may be short
+        bounds = batch.ends[self.bounds]
         for a, b in self.pieces:
-            buffer = self.tree.buffer()
-            error = safely(self.local, w, rows[bounds[a] : bounds[b]], buffer, bounds[a : b + 1] - bounds[a])
+            buffer, rows = self.tree.buffer(), slice(bounds[a], bounds[b])
+            error = safely(self.local, w, batch, rows, buffer, bounds[a : b + 1] - bounds[a])
             buffer[self.local.size + STOP] = stop
             self.error = self.error or error
             self.tree.push(b - a)

@@ -20,10 +20,17 @@ def compresses(job: Job) -> bool:
     return name_of(job.comm.compressor) != "none"
 
 
+def batch_rows(job: Job, n: int) -> int:
+    """Return the rows of a step over all ranks, of n in all."""
+    return n if job.train.batch_size == "full" else int(job.train.batch_size)
+
+
 def cut(job: Job, ranks: int, n: int) -> plan.Plan:
     """Return who owns which of n training rows."""
-    size = n if job.train.batch_size == "full" else int(job.train.batch_size)
-    if job.reproducible or compresses(job):
+    size, grouped = batch_rows(job, n), job.reproducible or compresses(job)
+    if job.data.order == "blocks":
+        return plan.streamed(n, size, job.data.streams, ranks, job.train.groups if grouped else None)
+    if grouped:
         return plan.grouped(n, size, ranks, job.train.groups)
     return plan.batches(n, size, ranks)
 
@@ -33,13 +40,14 @@ def sums(job: Job, objective: Objective, shards: Shards, comm: Comm) -> Sums:
     rows = shards.plan
     first, end = rows.owned(rows.strata, comm.rank)
     if not rows.groups:
-        return PlainSums(Local(objective, shards, end - first), comm)
+        return PlainSums(Local(objective, shards, (end - first) * rows.depth), comm)
     runs = np.searchsorted(rows.segments, rows.cuts)
     groups = np.searchsorted(rows.strata, rows.segments[runs[comm.rank] : runs[comm.rank + 1] + 1])
-    most = max(int(np.diff(groups).max()), min(CHUNK, int(groups[-1] - groups[0])))
-    local, bounds = Local(objective, shards, most), groups - first
+    bounds = groups - first
+    most = max(int(np.diff(bounds).max()) * rows.depth, min(CHUNK, int(bounds[-1]) * rows.depth))
+    local = Local(objective, shards, most)
     if not compresses(job):
-        return TreeSums(local, runs, bounds, comm)
+        return TreeSums(local, runs, bounds, rows.depth, comm)
     with comm.node_first("compiling the compressor"):
         gradient = CompressedSums(local, runs, bounds, comm, job.comm, job.seed, objective.layout)
     return gradient

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -11,11 +13,12 @@ from hpcfl.comm.communicator import Comm
 from hpcfl.config import Job
 from hpcfl.data import shard
 from hpcfl.data.checkpoint import Loaded
+from hpcfl.data.shard import Shards
 from hpcfl.trainers.evaluation import evaluate, scalars
 from hpcfl.trainers.gradients import Sums
 from hpcfl.trainers.keeper import Keeper
-from hpcfl.trainers.objective import bind
-from hpcfl.trainers.order import Order
+from hpcfl.trainers.objective import Objective, bind
+from hpcfl.trainers.order import Batches, ordered
 from hpcfl.trainers.outcome import Outcome
 from hpcfl.trainers.stepper import Stepper
 from hpcfl.trainers.summing import cut, sums
@@ -31,20 +34,30 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
     """
     shards = shard.load(job.data, job.seed, job.model.dtype, comm, partial(cut, job, comm.size))
     objective = bind(job, shards, comm)
+    with closing(ordered(job, shards, comm)) as order:
+        shards = replace(shards, train=order.train)
+        outcome = yield from _train(job, comm, keeper, shards, objective, order)
+    return outcome
+
+
+def _train(
+    job: Job, comm: Comm, keeper: Keeper, shards: Shards, objective: Objective, order: Batches
+) -> Generator[dict[str, Any], None, Outcome]:
     attrs = objective.attrs(shards)
-    order = Order(shards.plan, comm.rank, job.seed)
     stepper = Stepper(job, objective, shards, order.steps * job.train.epochs, comm)
     gradient = sums(job, objective, shards, comm)
     with comm.node_first("compiling kernels"):
         stepper.warm(gradient)
+        order.warm()
     first, done = resume(keeper.load(shards.table.files), stepper, gradient)
     w, seconds, trained = stepper.w, 0.0, 0.0
     record: dict[str, Any] = {}
     for epoch in range(first, job.train.epochs):
-        rows, last = order.epoch(epoch), epoch + 1 == job.train.epochs
+        last = epoch + 1 == job.train.epochs
+        order.begin(epoch, done)
         start, before = perf_counter(), keeper.seconds
         for step in range(done, order.steps):
-            gradient.add(w, rows.batch(step), keeper.asks(stepper.t + 1))
+            gradient.add(w, order.batch(step), keeper.asks(stepper.t + 1))
             stepper.step(gradient.total, gradient.error)
             end = last and step + 1 == order.steps
             if stepper.asked or end:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcfl.data import plan
+from hpcfl.data.shard import Shard
 from hpcfl.errors import UsageError
 from hpcfl.trainers.order import Order
 
@@ -27,9 +28,9 @@ def batches(p, ranks, epoch=0, seed=0):
     """Return the global rows of each step, as sets, gathered over all ranks."""
     steps = []
     for rank in range(ranks):
-        order = Order(p, rank, seed)
-        rows = order.epoch(epoch)
-        steps.append([rows.batch(t) + p.cuts[rank] for t in range(order.steps)])
+        order = Order(p, Shard(None, np.empty((0, 2)), np.empty(0)), rank, seed)
+        order.begin(epoch)
+        steps.append([order.batch(t).rows + p.cuts[rank] for t in range(order.steps)])
     return [np.concatenate(parts) for parts in zip(*steps, strict=True)]
 
 

@@ -1,0 +1,94 @@
+"""Room for the rows that are trained on and for those that are read ahead: two halves that take turns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hpcfl.data.csr import CSR
+from hpcfl.data.shard import Shard
+from hpcfl.kernels import stream
+
+WINDOW = 4  # blocks of a stream whose rows are shuffled together
+
+
+class Pool:
+    """Rows in slots, one for each block of the windows of all streams.
+
+    Parameters
+    ----------
+    train : Shard
+        The rank's rows; x is `Lazy`.
+    starts, lengths : (s,) int64
+        First local row and rows of each stream.
+    block : int
+        Rows of a block.
+
+    Attributes
+    ----------
+    x : (n, d) array or CSR
+        Rows of all slots. A sparse slot ends with a row that is no row, where the values of the next one begin.
+    y : (n, 2) float
+        Targets and weights.
+    """
+
+    def __init__(self, train: Shard, starts: np.ndarray, lengths: np.ndarray, block: int) -> None:
+        self.lazy, self.targets, self.starts, self.lengths, self.block = train.x, train.y, starts, lengths, block
+        self.sparse = self.lazy.table.kind == "csr"
+        self.pitch, slots = block + self.sparse, 2 * len(starts) * WINDOW
+        self.y = np.zeros((slots * self.pitch, 2), train.y.dtype)
+        # A kernel adds up weights only where it sees that there are any.
+        self.y[:, 1] = (train.y[:, 1] == 1).all()
+        self.room = 0
+        self.x: Any
+        if self.sparse:
+            self.room = max(_most(self.lazy.lengths[a : a + n], block) for a, n in zip(starts, lengths, strict=True))
+            values = slots * self.room
+            data, indices = np.zeros(values, self.lazy.dtype), np.zeros(values, np.int32)
+            self.x = CSR(data, indices, np.zeros(slots * self.pitch + 1, np.int64))
+        else:
+            self.x = np.zeros((slots * block, self.lazy.shape[1]), self.lazy.dtype)
+
+    def warm(self) -> None:
+        """Compile the kernel that looks for bad values."""
+        if self.lazy.check:
+            stream.finite(np.zeros(1, self.lazy.dtype))
+
+    def fill(self, half: int, blocks: np.ndarray, offset: np.ndarray) -> None:
+        """Read the blocks (s, m) of a window into a half; streams are rings that start at `offset` (s,)."""
+        for j, (start, length) in enumerate(zip(self.starts.tolist(), self.lengths.tolist(), strict=True)):
+            for i, b in enumerate(blocks[j].tolist()):
+                count = min(self.block, length - b * self.block)
+                if count > 0:
+                    a = (int(offset[j]) + b * self.block) % length
+                    first = min(count, length - a)
+                    runs = [(start + a, start + a + first), (start, start + count - first)]
+                    self._put((half * len(self.starts) + j) * WINDOW + i, runs)
+
+    def locate(self, half: int, order: np.ndarray) -> None:
+        """Turn numbers within a window, `order` (s, rows), into rows of `x`, in place."""
+        slot = (half * len(self.starts) + np.arange(len(order), dtype=np.int32)[:, None]) * WINDOW
+        order[:] = (slot + order // self.block) * self.pitch + order % self.block
+
+    def _put(self, slot: int, runs: list[tuple[int, int]]) -> None:
+        at, value = slot * self.pitch, slot * self.room
+        for a, b in runs:
+            to = slice(at, at + b - a)
+            if self.sparse:
+                rows = self.lazy.sparse(a, b)
+                end = value + rows.data.size
+                self.x.data[value:end], self.x.indices[value:end] = rows.data, rows.indices
+                self.x.indptr[at : at + b - a + 1] = rows.indptr + value
+                value = end
+            else:
+                self.lazy.fill(a, b, self.x[to])
+            self.y[to] = self.targets[a:b]
+            at = to.stop
+
+
+def _most(lengths: np.ndarray, block: int) -> int:
+    """Return the most values that `block` rows in a row of a ring have together."""
+    ends = np.concatenate([[0], np.cumsum(np.concatenate([lengths, lengths[:block]]))])
+    step = min(block, len(lengths))
+    return int((ends[step:] - ends[:-step]).max())
