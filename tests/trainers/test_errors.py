@@ -156,7 +156,7 @@ STAGES = {
     "open": "hpcfl.data.shard:open_table",
     "scan": "hpcfl.data.checks:labels",
     "read": "hpcfl.data.table:Table.read",
-    "split": "hpcfl.data.shard:thresholds",
+    "split": "hpcfl.data.scan:thresholds",
     "bind": "hpcfl.trainers.objective:Layout.penalized",
     "compile": "hpcfl.trainers.stepper:Stepper.warm",
     "gradient": "hpcfl.trainers.gradients:Local.write",
