@@ -84,7 +84,7 @@ def forward(w, spec, m, scratch, work):
             for r in range(m):
                 convolve(spec[ACTIVATION], images[r], weights, bias, s, scratch, maps[r], place[r])
         else:
-            matmul(x.reshape(m, a), weights, False, out.reshape(m, b))
+            matmul(x.reshape(m, a), weights, 0, False, out.reshape(m, b))
             activate(spec[ACTIVATION], out.reshape(m, b), bias, i == spec[LAYERS] - 1)
     return at
 
@@ -125,11 +125,11 @@ def backward(w, spec, m, spare, scratch, work, at, add, grad):
 def dense_back(x, w, delta, spare, add, grad, below):
     """Go back through a fully connected layer; `below` is empty under the first."""
     (a, b), m = w.shape, x.shape[0]
-    matmul(x.T, delta, add, grad)
+    matmul(x.T, delta, 0, add, grad)
     if below.size > 0:  # w @ delta.T, since w.T would be the larger copy
         turned, out = spare[: b * m].reshape(b, m), spare[b * m : (a + b) * m].reshape(a, m)
         transpose(delta, turned)
-        matmul(w, turned, False, out)
+        matmul(w, turned, 0, False, out)
         transpose(out, below.reshape(m, a))
 
 

@@ -114,7 +114,7 @@ def convolve(kind, x, w, b, layer, scratch, out, place):
             padded(x, layer[PAD], image)
         patches(image, first * pool, k, col)
         pixels = lines * pool * pool * layer[OUT_WIDTH]
-        matmul(col.reshape(pixels, w.shape[0]), w, False, z.reshape(pixels, w.shape[1]))
+        matmul(col.reshape(pixels, w.shape[0]), w, 0, False, z.reshape(pixels, w.shape[1]))
         pooled(kind, z, b, out[first : first + lines], place[first : first + lines])
 
 
@@ -149,9 +149,9 @@ def convolve_back(x, turned, layer, scratch, delta, place, add, grad, below):
         matrix, dz = col.reshape(pixels, grad.shape[0]), z.reshape(pixels, grad.shape[1])
         patches(image, first * pool, k, col)
         unpooled(delta[first : first + lines], place[first : first + lines], z)
-        matmul(matrix.T, dz, add or first > 0, grad)
+        matmul(matrix.T, dz, 0, add or first > 0, grad)
         if below.size > 0:
-            matmul(dz, turned, False, matrix)
+            matmul(dz, turned, 0, False, matrix)
             add_patches(col, first * pool, k, image_below)
     if below.size > 0:
         cropped(image_below, layer[PAD], below)

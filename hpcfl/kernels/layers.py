@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from hpcfl.kernels.flags import part
-from hpcfl.kernels.matmul import DEPTH, STACK, matmul, matmul_tree, transpose
+from hpcfl.kernels.matmul import DEPTH, STACK, matmul, matmul_rows, matmul_tree, transpose
 from hpcfl.kernels.tiles import prefetch
 
 AHEAD = 4  # rows that are asked for before they are copied
@@ -46,15 +46,21 @@ def activate(kind, h, b, last):
 
 
 @part
-def forward(w, spec, m, work):
-    """Run the layers over the m rows that lie at the start of `work`, each layer after the last."""
-    at, p = 0, 0
+def forward(w, x, rows, affine, spec, work):
+    """Run the layers over rows of `x`, one after the other in `work` as the rows are; return where the last starts."""
+    at, p, m = 0, 0, rows.size
     for layer in range(2, spec.size - 1):
         a, b = spec[layer], spec[layer + 1]
         source = work[at : at + m * a].reshape(m, a)
         at += m * a
         target = work[at : at + m * b].reshape(m, b)
-        matmul(source, w[p : p + a * b].reshape(a, b), False, target)
+        weights = w[p : p + a * b].reshape(a, b)
+        done = 0
+        if layer == 2 and affine.shape[1] == 0 and x.itemsize == w.itemsize:
+            done = matmul_rows(x, rows, weights, source, target)
+        elif layer == 2:
+            gather(x, rows, affine, source)
+        matmul(source, weights, done, False, target)
         p += a * b
         activate(spec[1], target, w[p : p + b], layer == spec.size - 2)
         p += b
@@ -131,12 +137,12 @@ def backward(w, spec, m, work, at, bounds, add, grad):
             matmul_tree(source.T, delta, bounds, stack, target)
         else:
             bias_sum(delta, add, biases)
-            matmul(source.T, delta, add, target)
+            matmul(source.T, delta, 0, add, target)
         if layer > 2:
             delta_at = base + flip * size
             flip = 1 - flip
             below = work[delta_at : delta_at + m * a].reshape(m, a)
             back = work[turned : turned + a * b].reshape(b, a)
             transpose(w[p : p + a * b].reshape(a, b), back)
-            matmul(delta, back, False, below)
+            matmul(delta, back, 0, False, below)
             back_activation(spec[1], below, source)

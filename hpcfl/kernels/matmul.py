@@ -5,47 +5,31 @@
 
 from __future__ import annotations
 
-from hpcfl.kernels import tiles
+from hpcfl.kernels import tiles, vectors
 from hpcfl.kernels.flags import part
+from hpcfl.kernels.tiles import tile
 
-BYTES, WIDE, HEIGHT = tiles.BYTES, tiles.WIDE, tiles.HEIGHT
-T6W, T4W, T2W, T1W = (tiles.TILES[h, tiles.WIDE] for h in (6, 4, 2, 1))
-T61, T41, T21, T11 = (tiles.TILES[h, 1] for h in (6, 4, 2, 1))
+WIDE, BYTES = tiles.WIDE, vectors.BYTES
 DEPTH = 12  # levels of a tree of 2048 groups
-STACK = DEPTH * HEIGHT * WIDE * BYTES // 4  # scratch elements of `matmul_tree`
-
-
-@part
-def _tile(a, b, i, height, j, full, add, c, row, column):
-    """Fill a tile of 6, 4, 2 or 1 rows by `WIDE` vectors if `full`, else one vector or what is left of it."""
-    if full:
-        if height == 6:
-            T6W(a, b, i, j, add, c, row, column)
-        elif height == 4:
-            T4W(a, b, i, j, add, c, row, column)
-        elif height == 2:
-            T2W(a, b, i, j, add, c, row, column)
-        else:
-            T1W(a, b, i, j, add, c, row, column)
-    elif height == 6:
-        T61(a, b, i, j, add, c, row, column)
-    elif height == 4:
-        T41(a, b, i, j, add, c, row, column)
-    elif height == 2:
-        T21(a, b, i, j, add, c, row, column)
-    else:
-        T11(a, b, i, j, add, c, row, column)
+STACK = DEPTH * max(tiles.HEIGHTS) * WIDE * BYTES // 4  # scratch elements of `matmul_tree`
 
 
 @part
 def _height(left):
     """Return the rows of the next tile when `left` are left."""
-    return 6 if left >= 6 else 4 if left >= 4 else 2 if left >= 2 else 1
+    return 6 if left >= 6 else 4 if left >= 4 else 1
 
 
 @part
-def matmul(a, b, add, c):
-    """Write, or if `add` add, ``a @ b`` to `c`.
+def first_panel(width, itemsize):
+    """Return how many of `width` columns the first round of tiles serves."""
+    lanes = BYTES // itemsize
+    return min(width, lanes * WIDE if width >= lanes * WIDE else lanes)
+
+
+@part
+def matmul(a, b, start, add, c):
+    """Write, or if `add` add, ``a @ b`` to `c`, from column `start` on.
 
     Parameters
     ----------
@@ -53,20 +37,50 @@ def matmul(a, b, add, c):
         Of any strides: a transposed view is as fast.
     b : (k, n) array
         Rows contiguous.
+    start : int
     add : bool
     c : (m, n) array
         Rows contiguous; output.
     """
-    lanes = BYTES // c.itemsize
-    j = 0
+    j, width = start, 0
     while j < c.shape[1]:
-        full = c.shape[1] - j >= lanes * WIDE
+        width = first_panel(c.shape[1] - j, c.itemsize)
         i = 0
         while i < c.shape[0]:
             height = _height(c.shape[0] - i)
-            _tile(a, b, i, height, j, full, add, c, i, j)
+            tile(a, None, b, i, height, j, width == BYTES // c.itemsize * WIDE, add, c, i, j)
             i += height
-        j += lanes * WIDE if full else lanes
+        j += width
+
+
+@part
+def matmul_rows(x, rows, b, copy, c):
+    """Write the first columns of ``x[rows] @ b`` to `c`, the rows to `copy`; return how many columns.
+
+    Rows drawn at random come slowly out of memory. A round of tiles reads them where they lie, asks for
+    the next ones meanwhile, and leaves a copy behind for all that follows.
+
+    Parameters
+    ----------
+    x : (t, k) array
+        The table, rows contiguous, in the dtype of `c`.
+    rows : (m,) int32
+    b : (k, n) array
+        Rows contiguous.
+    copy, c : (m, k), (m, n) array
+        Rows contiguous; outputs.
+    """
+    width = first_panel(c.shape[1], c.itemsize)
+    i = 0
+    while i < rows.size:
+        height = _height(rows.size - i)
+        tile(x, rows, b, i, height, 0, width == BYTES // c.itemsize * WIDE, False, c, i, 0)
+        for r in range(i, i + height):
+            source, target = x[rows[r]], copy[r]
+            for q in range(target.size):
+                target[q] = source[q]
+        i += height
+    return width
 
 
 @part
@@ -87,8 +101,8 @@ def matmul_tree(a, b, bounds, stack, c):
     lanes = BYTES // c.itemsize
     j = 0
     while j < c.shape[1]:
-        full = c.shape[1] - j >= lanes * WIDE
-        width = lanes * WIDE if full else min(lanes, c.shape[1] - j)
+        width = first_panel(c.shape[1] - j, c.itemsize)
+        full = width == lanes * WIDE
         i = 0
         while i < c.shape[0]:
             height = _height(c.shape[0] - i)
@@ -96,7 +110,7 @@ def matmul_tree(a, b, bounds, stack, c):
             top = 0
             for g in range(bounds.size - 1):
                 lo, hi = bounds[g], bounds[g + 1]
-                _tile(a[:, lo:hi], b[lo:hi], i, height, j, full, False, slots, top * height, 0)
+                tile(a[:, lo:hi], None, b[lo:hi], i, height, j, full, False, slots, top * height, 0)
                 top += 1
                 done = g + 1
                 while done % 2 == 0:  # both halves of a larger group are there

@@ -54,8 +54,7 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
     for start in range(0, rows.size, CHUNK):
         batch = rows[start : start + CHUNK]
         m = batch.size
-        gather(x, batch, affine, work[: m * spec[2]].reshape(m, spec[2]))
-        at = forward(w, spec, m, work)
+        at = forward(w, x, batch, affine, spec, work)
         z = work[at : at + m * spec[spec.size - 1]].reshape(m, spec[spec.size - 1])
         loss += derivative(spec[0], z, y, batch)
         backward(w, spec, m, work, at, spec[:0], start > 0, grad)
@@ -76,8 +75,7 @@ def tree_grad(w, x, y, rows, bounds, affine, spec, work, losses, grad):
         As in `loss_grad`, for networks with more than one output or layer.
     """
     m, k = rows.size, spec[spec.size - 1]
-    gather(x, rows, affine, work[: m * spec[2]].reshape(m, spec[2]))
-    at = forward(w, spec, m, work)
+    at = forward(w, x, rows, affine, spec, work)
     z = work[at : at + m * k].reshape(m, k)
     for g in range(losses.size):
         lo, hi = bounds[g], bounds[g + 1]
@@ -114,6 +112,5 @@ def scores(w, x, rows, affine, spec, work, out):
     for start in range(0, rows.size, CHUNK):
         batch = rows[start : start + CHUNK]
         m = batch.size
-        gather(x, batch, affine, work[: m * spec[2]].reshape(m, spec[2]))
-        at = forward(w, spec, m, work)
+        at = forward(w, x, batch, affine, spec, work)
         out[start : start + m] = work[at : at + m * k].reshape(m, k)

@@ -6,12 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcfl.kernels.flags import jit
-from hpcfl.kernels.matmul import STACK, matmul, matmul_tree, transpose
+from hpcfl.kernels.matmul import STACK, matmul, matmul_rows, matmul_tree, transpose
 
 
 @jit
 def product(a, b, add, c):
-    matmul(a, b, add, c)
+    matmul(a, b, 0, add, c)
+
+
+@jit
+def product_of_rows(x, rows, b, copy, c):
+    matmul(copy, b, matmul_rows(x, rows, b, copy, c), False, c)
 
 
 @jit
@@ -57,6 +62,19 @@ def test_an_element_is_one_chain_of_fused_multiply_adds():
     c = np.empty((23, 147), np.float32)
     product(a, b, False, c)
     assert np.array_equal(c, twin(a, b))
+
+
+@pytest.mark.parametrize("width", [10, 75, 150])
+@pytest.mark.parametrize("m", [1, 5, 6, 23])
+def test_rows_by_number_are_those_of_a_copy(m, width):
+    rng = np.random.default_rng(4)
+    x, rows = rng.standard_normal((50, 37)).astype(np.float32), rng.integers(0, 50, m).astype(np.int32)
+    b, copy = rng.standard_normal((37, width)).astype(np.float32), np.empty((m, 37), np.float32)
+    got, want = np.empty((2, m, width), np.float32)
+    product_of_rows(x, rows, b, copy, got)
+    product(np.ascontiguousarray(x[rows]), b, False, want)
+    assert np.array_equal(got, want)
+    assert np.array_equal(copy, x[rows])
 
 
 @pytest.mark.parametrize("m", [1, 2, 7, 20])

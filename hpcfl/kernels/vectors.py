@@ -1,0 +1,99 @@
+"""Matrices and vectors in the compiler's own language, for what Numba's loops cannot say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import binding, ir
+from numba.core import cgutils
+from numba.np.arrayobj import make_array
+
+LONG = bool(binding.get_host_cpu_features().get("avx512f", False))
+BYTES = 64 if LONG else 32  # of a vector
+LINE = 64  # bytes of a cache line
+
+
+class Matrix:
+    """A matrix argument of an intrinsic: addresses, and vectors along its rows.
+
+    Attributes
+    ----------
+    shape, strides : list
+        LLVM values; strides in bytes, constants where the layout knows them.
+    element : LLVM type
+    size : int
+        Bytes of an element.
+    """
+
+    def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
+        self.builder, array = builder, make_array(kind)(context, builder, value)
+        self.element = context.get_data_type(kind.dtype)
+        self.size = context.get_abi_sizeof(self.element)
+        self.data = builder.bitcast(array.data, cgutils.voidptr_t)
+        self.shape = cgutils.unpack_tuple(builder, array.shape)
+        self.strides = cgutils.unpack_tuple(builder, array.strides)
+        for axis, layout in ((len(self.shape) - 1, "C"), (0, "F")):
+            if kind.layout == layout:
+                self.strides[axis] = ir.Constant(self.strides[axis].type, self.size)
+
+    def at(self, *index: Any) -> Any:
+        """Return the address of an element."""
+        place = self.data
+        for n, stride in zip(index, self.strides, strict=True):
+            place = self.builder.gep(place, [self.builder.mul(n, stride)])
+        return self.builder.bitcast(place, self.element.as_pointer())
+
+    def load(self, row: Any, column: Any, vector: Any, mask: Any) -> Any:
+        """Return the vector that starts at an element."""
+        place = self.builder.bitcast(self.at(row, column), vector.as_pointer())
+        if mask is None:
+            return self.builder.load(place, align=self.size)
+        kind = ir.FunctionType(vector, [place.type, ir.IntType(32), mask.type, vector])
+        load = declare(self.builder, f"llvm.masked.load.{name(vector)}.p0", kind)
+        return self.builder.call(load, [place, ir.Constant(ir.IntType(32), self.size), mask, ir.Constant(vector, None)])
+
+    def store(self, value: Any, row: Any, column: Any, mask: Any) -> None:
+        """Store a vector from an element on."""
+        place = self.builder.bitcast(self.at(row, column), value.type.as_pointer())
+        if mask is None:
+            self.builder.store(value, place, align=self.size)
+            return
+        kind = ir.FunctionType(ir.VoidType(), [value.type, place.type, ir.IntType(32), mask.type])
+        store = declare(self.builder, f"llvm.masked.store.{name(value.type)}.p0", kind)
+        self.builder.call(store, [value, place, ir.Constant(ir.IntType(32), self.size), mask])
+
+
+def first_lanes(builder: Any, left: Any, lanes: int) -> Any:
+    """Return the mask of the first `left` of the lanes."""
+    index = ir.VectorType(left.type, lanes)
+    return builder.icmp_signed("<", ir.Constant(index, list(range(lanes))), spread(builder, left, index))
+
+
+def spread(builder: Any, value: Any, vector: Any) -> Any:
+    """Return a vector of which every element is `value`."""
+    none = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(none, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
+
+
+def fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return a * b + c, rounded once."""
+    function = declare(builder, f"llvm.fma.{name(c.type)}", ir.FunctionType(c.type, [c.type] * 3))
+    return builder.call(function, [a, b, c])
+
+
+def ask(builder: Any, place: Any) -> None:
+    """Ask for the cache line of an address ahead of its use."""
+    place, kind = builder.bitcast(place, cgutils.voidptr_t), ir.IntType(32)
+    call = declare(builder, "llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [place.type, kind, kind, kind]))
+    builder.call(call, [place, *(ir.Constant(kind, n) for n in (0, 2, 1))])  # to read, second level, data
+
+
+def name(vector: Any) -> str:
+    """Return how LLVM's functions name a vector type."""
+    return f"v{vector.count}f{32 if isinstance(vector.element, ir.FloatType) else 64}"
+
+
+def declare(builder: Any, function: str, kind: Any) -> Any:
+    """Return one of LLVM's own functions."""
+    return builder.module.globals.get(function) or ir.Function(builder.module, kind, function)
