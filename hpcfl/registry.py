@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import sys
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -30,10 +31,11 @@ def load_file(path: str) -> type[Any]:
     """Return the one public class of the user's own file `path`."""
     if not Path(path).is_file():
         raise UsageError(f"file = '{path}': no such file; give a path from where hpcfl is started")
-    spec = importlib.util.spec_from_file_location(f"hpcfl_user_{Path(path).stem}", path)
+    spec = importlib.util.spec_from_file_location(f"hpcfl_user:{Path(path).resolve()}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look up annotations that are texts
     try:
         spec.loader.exec_module(module)
     except Exception as error:

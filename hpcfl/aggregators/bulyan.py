@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from hpcfl.aggregators import Squares, _distances, average
-from hpcfl.schema import key
+from hpcfl.aggregators._byzantine import Byzantine
 
 
 @dataclass(frozen=True)
-class Bulyan:
+class Bulyan(Byzantine):
     """Needs m > 4 f + 2 updates, f of them bad; weights are not used.
 
     Krum chooses m - 2 f updates one by one; of each coordinate the m - 4 f values nearest to
     the median of the chosen ones are averaged.
     """
-
-    byzantine: int = key(1, "updates that may be anything (f)")
-
-    stack: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if self.byzantine < 0:
-            raise ValueError(f"byzantine = {self.byzantine}: 0 or more is needed")
 
     def needs(self) -> int:
         """Return how many updates it takes for the rule to hold."""

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from hpcfl.aggregators import Squares, _distances, average
-from hpcfl.schema import key
+from hpcfl.aggregators.krum import Krum
 
 
 @dataclass(frozen=True)
-class MultiKrum:
+class MultiKrum(Krum):
     """Averages the m - f updates of best Krum score; needs m > 2 f + 2; weights are not used."""
-
-    byzantine: int = key(1, "updates that may be anything (f)")
-
-    stack: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if self.byzantine < 0:
-            raise ValueError(f"byzantine = {self.byzantine}: 0 or more is needed")
-
-    def needs(self) -> int:
-        """Return how many updates it takes for the rule to hold."""
-        return 2 * self.byzantine + 3
 
     def combine(self, v: np.ndarray, weights: np.ndarray, last: np.ndarray, squares: Squares) -> np.ndarray:
         """Return one vector (p,) for the updates `v` (m, p) float64 of weights (m,)."""

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from hpcfl.aggregators import Squares, average
-from hpcfl.schema import key
+from hpcfl.aggregators._byzantine import Byzantine
 
 
 @dataclass(frozen=True)
-class TrimmedMean:
+class TrimmedMean(Byzantine):
     """Drops the `byzantine` largest and smallest values of each coordinate; weights are not used."""
-
-    byzantine: int = key(1, "updates that may be anything (f)")
-
-    stack: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if self.byzantine < 0:
-            raise ValueError(f"byzantine = {self.byzantine}: 0 or more is needed")
 
     def needs(self) -> int:
         """Return how many updates it takes for the rule to hold."""

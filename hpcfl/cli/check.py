@@ -1,4 +1,4 @@
-"""Check a part of your own: a strategy, aggregator, sampler, partition, model, optimizer or schedule."""
+"""Check a part of your own: the shared test matrix of its folder (strategies, models, ...) on your file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import argparse
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    from hpcfl.matrix.subject import FOLDERS
+
     parser.add_argument("file", help="Python file with one public class, as in strategy = { file = ... }")
-    parser.add_argument("--as", dest="folder", default="", metavar="FOLDER", help="what it is, e.g. strategies")
+    parser.add_argument(
+        "--as", dest="folder", default="", metavar="FOLDER", help=f"what it is: one of {', '.join(FOLDERS)}"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

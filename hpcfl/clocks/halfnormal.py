@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcfl.schema import key
+from hpcfl.schema import key, positive
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,7 @@ class Halfnormal:
     scale: float = key(1.0, "standard deviation of the normal draw, seconds")
 
     def __post_init__(self) -> None:
-        if self.scale <= 0:
-            raise ValueError(f"scale = {self.scale}: a value above 0 is needed")
+        positive(self, "scale")
 
     def seconds(self, steps: np.ndarray, pace: np.ndarray, luck: np.ndarray) -> np.ndarray:
         """Return how long each client takes, (m,) float64; see `lognormal`."""

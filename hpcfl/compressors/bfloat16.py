@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
+from hpcfl.compressors._half import Half
 from hpcfl.kernels import codes
 from hpcfl.layout import Layout
 
 
 @dataclass(frozen=True)
-class BFloat16:
-    """2 bytes a number, 8 bits of precision, the range of float32.
-
-    Rounding is to nearest, and so too even to need error feedback.
-    """
-
-    biased: ClassVar[bool] = False
-    contracts: ClassVar[bool] = True
-    additive: ClassVar[bool] = False
+class BFloat16(Half):
+    """2 bytes a number, 8 bits of precision, the range of float32."""
 
     def encode(self, v: np.ndarray, keys: np.ndarray, layout: Layout) -> tuple[np.ndarray, ...]:
         """Return the numbers of `v` (c, P) as uint16 (c, P)."""

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
+from hpcfl.compressors._half import Half
 from hpcfl.layout import Layout
 
 TOP = 15  # the largest half is just below 2^16
 
 
 @dataclass(frozen=True)
-class Float16:
-    """2 bytes a number, 11 bits of precision; a message's largest number is scaled to about 2^15.
-
-    Rounding is to nearest, and so too even to need error feedback.
-    """
-
-    biased: ClassVar[bool] = False
-    contracts: ClassVar[bool] = True
-    additive: ClassVar[bool] = False
+class Float16(Half):
+    """2 bytes a number, 11 bits of precision; a message's largest number is scaled to about 2^15."""
 
     def encode(self, v: np.ndarray, keys: np.ndarray, layout: Layout) -> tuple[np.ndarray, ...]:
         """Return exponents (c, 1) int16 and scaled halves (c, P) of `v` (c, P)."""

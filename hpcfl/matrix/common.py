@@ -12,7 +12,7 @@ from hpcfl.matrix.subject import Subject, interface
 
 def check_interface(subject: Subject) -> None:
     """Every method of the folder is there, with as many parameters."""
-    for name, wanted in interface(subject.folder).items():
+    for name, wanted in interface(subject.folder, subject.cls).items():
         method = getattr(subject.cls, name, None)
         assert callable(method), f"the method {name}({', '.join(wanted)}) is missing"
         signature = inspect.signature(method)

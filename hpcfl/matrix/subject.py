@@ -16,6 +16,9 @@ FOLDERS = {
     "aggregators": ("median", "federated.aggregator"),
     "samplers": ("uniform", "federated.sampler"),
     "partitions": ("iid", "federated.partition"),
+    "compressors": ("top_k", "federated.compressor"),
+    "attacks": ("sign_flip", "federated.attack"),
+    "clocks": ("lognormal", "federated.clock"),
     "models": ("softmax", "model"),
     "optimizers": ("sgd", "optimizer"),
     "schedules": ("constant", "optimizer.schedule"),
@@ -66,9 +69,10 @@ def of_file(path: str, folder: str = "") -> Subject:
     return Subject(cls, folder or _folder(cls, path), {"file": path})
 
 
-def interface(folder: str) -> dict[str, list[str]]:
-    """Return {method: names of its parameters} that every part of a folder has."""
-    shown = Strategy if folder == "strategies" else registry.load(folder, FOLDERS[folder][0])
+def interface(folder: str, cls: type[Any]) -> dict[str, list[str]]:
+    """Return {method: names of its parameters} that a part of a folder, such as `cls`, has."""
+    name = "label_flip" if folder == "attacks" and getattr(cls, "poisons", False) else FOLDERS[folder][0]
+    shown = Strategy if folder == "strategies" else registry.load(folder, name)
     return {
         name: list(inspect.signature(method).parameters)[1:]
         for name, method in inspect.getmembers(shown, inspect.isfunction)
@@ -79,11 +83,12 @@ def interface(folder: str) -> dict[str, list[str]]:
 def _folder(cls: type[Any], path: str) -> str:
     if issubclass(cls, Strategy):
         return "strategies"
-    missing = {f: [m for m in interface(f) if not hasattr(cls, m)] for f in FOLDERS if f != "strategies"}
-    best = min(missing, key=lambda f: len(missing[f]) / len(interface(f)))
-    if missing[best] and len(missing[best]) == len(interface(best)):
+    wanted = {f: interface(f, cls) for f in FOLDERS if f != "strategies"}
+    share = {f: sum(hasattr(cls, m) for m in methods) / len(methods) for f, methods in wanted.items()}
+    best = max(share, key=lambda f: share[f])
+    if not share[best]:
         raise UsageError(
-            f"{path}: the class {cls.__name__} has the methods of no folder; a strategy is a subclass of "
-            "hpcfl.federated.types.Strategy, else see --as"
+            f"{path}: the class {cls.__name__} has the methods of none of {', '.join(FOLDERS)}; a strategy is a "
+            "subclass of hpcfl.federated.types.Strategy, else see --as"
         )
     return best

@@ -88,6 +88,10 @@ def _job(subject: Subject, folder: Path, rounds: int) -> dict[str, Any]:
     if not synchronous:
         table["train"]["mode"] = "federated"
         table["federated"] = {"clients": 12, "clients_per_round": _cohort(subject)}
+        if subject.folder == "compressors":
+            table["federated"]["error_feedback"] = subject.cls.biased
+        if subject.folder == "clocks":  # the order of arrivals decides the result
+            table["federated"] |= {"clients_per_round": 3, "asynchronous": {"concurrency": 5}}
     section, _, name = FOLDERS[subject.folder][1].partition(".")
     if name:
         table[section][name] = dict(subject.named)

@@ -15,9 +15,3 @@ def at_least(owner: np.ndarray, clients: int, min_rows: int, hint: str = "lower 
             f"client {fewest} would get {sizes[fewest]}; {hint}"
         )
     return owner
-
-
-def check(min_rows: int) -> None:
-    """Raise ValueError for a `min_rows` below 0."""
-    if min_rows < 0:
-        raise ValueError(f"min_rows = {min_rows}: 0 or more is needed")

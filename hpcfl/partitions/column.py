@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from hpcfl.partitions._least import at_least, check
-from hpcfl.schema import key
+from hpcfl.partitions._least import at_least
+from hpcfl.schema import key, not_negative
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Column:
     counts_clients: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check(self.min_rows)
+        not_negative(self, "min_rows")
 
     def deal(
         self, label: np.ndarray, clients: int, rng: np.random.Generator, column: Callable[[str], np.ndarray]

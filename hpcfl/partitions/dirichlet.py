@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from hpcfl.partitions._least import at_least, check
-from hpcfl.schema import key
+from hpcfl.partitions._least import at_least
+from hpcfl.schema import key, not_negative, positive
 
 TRIES = 1000
 
@@ -25,9 +25,8 @@ class Dirichlet:
     counts_clients: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not self.alpha > 0:
-            raise ValueError(f"alpha = {self.alpha}: a value above 0 is needed")
-        check(self.min_rows)
+        positive(self, "alpha")
+        not_negative(self, "min_rows")
 
     def deal(
         self, label: np.ndarray, clients: int, rng: np.random.Generator, column: Callable[[str], np.ndarray]

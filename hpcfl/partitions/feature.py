@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from hpcfl.partitions._least import at_least, check
-from hpcfl.schema import key
+from hpcfl.partitions._least import at_least
+from hpcfl.partitions._runs import dealt
+from hpcfl.schema import key, not_negative, positive
 
 BLOCK, SWEEPS = 4096, 10
 
@@ -25,9 +26,8 @@ class Feature:
     counts_clients: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.per_client < 1:
-            raise ValueError(f"per_client = {self.per_client}: a value above 0 is needed")
-        check(self.min_rows)
+        positive(self, "per_client")
+        not_negative(self, "min_rows")
 
     def deal(
         self, label: np.ndarray, clients: int, rng: np.random.Generator, column: Callable[[str], np.ndarray]
@@ -39,9 +39,7 @@ class Feature:
         value = x[:, self.feature] if self.feature >= 0 else main_direction(x)
         runs = clients * self.per_client
         holder = rng.permutation(runs) // self.per_client if self.per_client > 1 else np.arange(runs)
-        out = np.empty(label.size, np.int64)
-        out[np.argsort(value, kind="stable")] = holder[np.arange(label.size) * runs // max(label.size, 1)]
-        return at_least(out, clients, self.min_rows)
+        return at_least(dealt(np.argsort(value, kind="stable"), holder), clients, self.min_rows)
 
 
 def main_direction(x: np.ndarray) -> np.ndarray:

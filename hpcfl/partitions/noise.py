@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcfl.partitions.iid import IID
-from hpcfl.schema import key
+from hpcfl.schema import key, positive
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,7 @@ class Noise(IID):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.level <= 0:
-            raise ValueError(f"level = {self.level}: a value above 0 is needed")
+        positive(self, "level")
 
     def disturb(self, x: np.ndarray, owner: np.ndarray, clients: int, rng: np.random.Generator) -> None:
         """Add the noise to `x` (n, d) in place, `owner` (n,) being each row's client.

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from hpcfl.partitions._least import at_least, check
-from hpcfl.schema import key
+from hpcfl.partitions._least import at_least
+from hpcfl.partitions._runs import dealt
+from hpcfl.schema import key, not_negative, positive
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,8 @@ class Shards:
     counts_clients: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.per_client < 1:
-            raise ValueError(f"per_client = {self.per_client}: a value above 0 is needed")
-        check(self.min_rows)
+        positive(self, "per_client")
+        not_negative(self, "min_rows")
 
     def deal(
         self, label: np.ndarray, clients: int, rng: np.random.Generator, column: Callable[[str], np.ndarray]
@@ -38,6 +38,4 @@ class Shards:
         order = rng.permutation(label.size)
         order = order[np.argsort(label[order], kind="stable")]
         holder = rng.permutation(shards) // self.per_client
-        out = np.empty(label.size, np.int64)
-        out[order] = holder[np.arange(label.size) * shards // label.size]
-        return at_least(out, clients, self.min_rows)
+        return at_least(dealt(order, holder), clients, self.min_rows)

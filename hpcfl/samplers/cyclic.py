@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcfl.schema import key
+from hpcfl.schema import key, positive
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,8 @@ class Cyclic:
     every: int = key(1, "rounds that a group is there")
 
     def __post_init__(self) -> None:
-        for name in ("groups", "every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: a value above 0 is needed")
+        positive(self, "groups")
+        positive(self, "every")
 
     def draw(self, rows: np.ndarray, size: int, round_: int, rng: np.random.Generator) -> np.ndarray:
         """Return up to `size` places in `rows` (clients,), ascending; see `uniform`."""

@@ -1,4 +1,4 @@
-"""FedBuff's arrivals and groups that average first: each against a slow twin, on any ranks, and after a restart."""
+"""FedBuff's arrivals and groups that average first: each against a slow twin."""
 
 import json
 
@@ -9,7 +9,6 @@ import pytest
 from hpcfl import config
 from hpcfl.errors import UsageError
 from hpcfl.federated.buffered import Arrivals
-from tests.federated.test_kept import CUT
 from tests.federated.test_rounds import PRELUDE, folder, gradient, job, rows_of, run  # noqa: F401
 
 ROWS = np.array([0, 5, 10, 15, 20, 10, 30, 7, 9, 12])
@@ -97,37 +96,6 @@ def test_groups_average_among_themselves_then_meet(mpirun, folder):  # noqa: F81
     np.testing.assert_allclose(found, w, rtol=1e-10)
     np.testing.assert_allclose(nova, w, rtol=1e-10)  # all clients go equally far
     assert records[0]["uplink_bytes"] == 3 * 6 * 5 * 8 + 2 * 5 * 8
-
-
-def tables(folder):  # noqa: F811
-    return [
-        async_job(folder, 9, strategy="ditto", dropout=0.2),
-        async_job(folder, 9, strategy="fedprox", clock="halfnormal", server="fedadam"),
-        job(folder, 4, clients_per_round=4, hierarchy={"groups": 3}, stragglers={"fraction": 0.5}, local_epochs=2),
-    ]
-
-
-@pytest.mark.parametrize("n", [2, 3])
-def test_the_same_bits_on_any_number_of_ranks(mpirun, folder, n):  # noqa: F811
-    one, more = (run(mpirun, folder, k, tables(folder)) for k in (1, n))
-    for (w, records), (w1, records1) in zip(more, one, strict=True):
-        assert (w == w1).all()
-        assert np.abs(w).max() > 0.1
-        assert [{**r, "seconds": 0} for r in records] == [{**r, "seconds": 0} for r in records1]
-
-
-@pytest.mark.parametrize("which", [0, 2])
-def test_a_run_goes_on_to_the_same_bits_on_other_ranks(mpirun, folder, tmp_path, which):  # noqa: F811
-    def go(n, name, rounds):
-        table = {**tables(folder)[which], "output": str(tmp_path / name)}
-        table["checkpoint"] = {"every_rounds": 2, "every_seconds": 0.0}
-        mpirun(n, ["-c", PRELUDE + CUT, json.dumps(table), str(rounds)], timeout=240)
-
-    go(1, "whole", 99)
-    go(2, "cut", 3)
-    go(3, "cut", 0)
-    models = [h5py.File(tmp_path / name / "model.h5")["w"][()] for name in ("whole", "cut")]
-    assert (models[0] == models[1]).all()
 
 
 @pytest.mark.parametrize(

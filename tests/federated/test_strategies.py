@@ -1,4 +1,4 @@
-"""Strategies on unequal quadratics with known optima: where they stop, and on how many ranks."""
+"""Strategies on unequal quadratics with known optima: where they stop."""
 
 import numpy as np
 import pytest
@@ -44,9 +44,6 @@ def jobs(folder):
         "fedavg 20": table("fedavg", 20),
         "qfedavg 0": table({"name": "qfedavg", "q": 0.0}, 20),
         "qfedavg": table({"name": "qfedavg", "q": 1.0}, 150),
-        "median": table("fedavg", 20, aggregator="median"),
-        "scaffold partial": table("scaffold", 12, clients_per_round=2),
-        "feddyn partial": table("feddyn", 12, clients_per_round=2),
     }
 
 
@@ -91,13 +88,3 @@ def test_qfedavg_evens_out_the_losses(found):
 
     assert losses("qfedavg").max() < losses("fedavg").max()
     assert losses("qfedavg").var() < 0.5 * losses("fedavg").var()
-
-
-@pytest.mark.parametrize("n", [1, 3])
-def test_state_and_stacks_have_the_same_bits_on_other_ranks(mpirun, folder, found, n):
-    table = {
-        k: v for k, v in jobs(folder).items() if k in ("median", "scaffold partial", "feddyn partial", "qfedavg 0")
-    }
-    for name, (w, _) in zip(table, run(mpirun, folder, n, list(table.values()), 240), strict=True):
-        assert (w == found[name][0]).all()
-        assert np.abs(w).max() > 0.01

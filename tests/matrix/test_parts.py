@@ -1,5 +1,7 @@
 """The matrix over every part of the package, and that it finds what is wrong with a user's own."""
 
+from importlib.resources import files
+
 import pytest
 
 from hpcfl import registry
@@ -90,6 +92,24 @@ OTHERS = {
     " def combine(self, v, weights, last, squares):\n  return v[0]",
     ("partitions", "owners"): "import numpy as np\nclass P:\n counts_clients = False\n"
     " def deal(self, label, clients, rng, column):\n  return np.zeros(label.size, np.int64)",
+    ("compressors", "senders_apart"): "import numpy as np\nclass C:\n biased, contracts, additive = True, True, False\n"
+    " def encode(self, v, keys, layout):\n  return (v / max(np.abs(v).max(), 1e-9), np.full((len(v), 1), np.abs(v).max()))\n"
+    " def decode(self, buffers, out, layout):\n  out[:] = buffers[0] * buffers[1]",
+    ("compressors", "unbiased"): "class C:\n biased, contracts, additive = False, True, True\n"
+    " def encode(self, v, keys, layout):\n  return (0.5 * v,)\n def decode(self, buffers, out, layout):\n  out[:] = buffers[0]",
+    ("compressors", "contracts"): "class C:\n biased, contracts, additive = True, True, True\n"
+    " def encode(self, v, keys, layout):\n  return (3 * v,)\n def decode(self, buffers, out, layout):\n  out[:] = buffers[0]",
+    ("compressors", "arrives"): "class C:\n biased, contracts, additive = True, False, True\n"
+    " def encode(self, v, keys, layout):\n  return (v[:, :9],)\n def decode(self, buffers, out, layout):\n  out[:, :9] = buffers[0]",
+    ("compressors", "additive"): "import numpy as np\nclass C:\n biased, contracts, additive = True, False, True\n"
+    " def encode(self, v, keys, layout):\n  return (np.square(v),)\n def decode(self, buffers, out, layout):\n  out[:] = buffers[0] ** 0.5",
+    ("attacks", "forges"): "class A:\n clients: int = 2\n poisons, sees = False, ''\n"
+    " def forge(self, v, seen, keys):\n  return -v * len(v)",
+    ("attacks", "poisons"): "class A:\n clients: int = 2\n poisons, sees = True, ''\n"
+    " def targets(self, y, classes):\n  return y + 1",
+    ("attacks", "says"): "class A:\n poisons, sees = False, ''\n def forge(self, v, seen, keys):\n  return -v",
+    ("clocks", "times"): "class C:\n def seconds(self, steps, pace, luck):\n  return luck",
+    ("clocks", "clients_apart"): "class C:\n def seconds(self, steps, pace, luck):\n  return steps / steps.sum()",
     ("schedules", "factor"): "class S:\n def factor(self, step, steps):\n  return -1.0",
 }  # fmt: skip
 
@@ -100,6 +120,16 @@ def test_what_is_wrong_with_other_parts_is_found(folder, name, tmp_path):
     mine = subject.of_file(str(tmp_path / "mine.py"))
     assert mine.folder == folder
     assert f"{folder}.{name}" in {v.name for v in verdicts(mine, whole=False) if v.state == "FAIL"}
+
+
+@pytest.mark.parametrize("part", ["compressors.top_k", "attacks.label_flip", "clocks.lognormal"])
+def test_a_copy_of_our_own_passes_and_trains(part, tmp_path, capsys):
+    folder, name = part.split(".")
+    code, out = say(tmp_path, (files("hpcfl") / folder / f"{name}.py").read_text(), capsys)
+    assert code == 0, out
+    assert f"checked as one of {folder}" in out
+    assert "ok   whole.ranks" in out
+    assert "ok   whole.resumes" in out
 
 
 def test_a_wrong_gradient_is_found(tmp_path):
@@ -118,7 +148,7 @@ def test_a_wrong_gradient_is_found(tmp_path):
 
 def test_a_class_of_no_folder_is_refused(tmp_path, capsys):
     (tmp_path / "mine.py").write_text("class Mine:\n    pass\n")
-    with pytest.raises(UsageError, match="has the methods of no folder"):
+    with pytest.raises(UsageError, match="has the methods of none of strategies, aggregators"):
         subject.of_file(str(tmp_path / "mine.py"))
     with pytest.raises(UsageError, match="did you mean 'samplers'"):
         subject.of_file(str(tmp_path / "mine.py"), "sampler")
