@@ -7,7 +7,10 @@ ROUNDS = 4
 KEYS = {
     "strategies": {"mime": {"momentum": 0.5}, "mimelite": {"momentum": 0.5}, "feddyn": {"alpha": 0.5}},
     "partitions": {"dirichlet": {"alpha": 5.0}, "noise": {"level": 0.5}},
-    "optimizers": {"sgd": {"learning_rate": 0.5, "momentum": 0.9, "nesterov": True}},
+    "optimizers": {
+        "sgd": {"learning_rate": 0.5, "momentum": 0.9, "nesterov": True},
+        "adamw": {"learning_rate": 0.01, "weight_decay": 0.1},
+    },
     "aggregators": {"centered_clipping": {"radius": 0.05, "iterations": 2}, "norm_filter": {"factor": 1.0}},
 }
 TOGETHER = {  # parts that keep or send something, side by side
