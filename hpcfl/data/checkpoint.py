@@ -131,11 +131,10 @@ class Checkpoints:
         if not arrays:
             return {}
         folder.mkdir(parents=True, exist_ok=True)
-        data = h5.image(arrays, {})
         name = f"rank-{self.comm.rank:06}.h5"
-        h5.put(folder / name, data)
+        h5.write_atomic(folder / name, arrays, {})
         h5.sync(self.path)
-        return {name: manifest.digest(data)}
+        return {name: manifest.digest_of(folder / name)}
 
     def _gather(self, mine: dict[str, str]) -> dict[str, str]:
         """Return the entries of all ranks, on all ranks."""

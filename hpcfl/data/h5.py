@@ -38,6 +38,29 @@ def open_read(path: str | Path, cache: int = 8 << 20) -> h5py.File:
         raise DataError(f"{path} {reason}; copy or convert it again") from None
 
 
+class Sink(io.FileIO):
+    """A new file that HDF5 writes to, which it is told nothing bad of: it does not survive a full disk well.
+
+    Attributes
+    ----------
+    error : OSError or None
+        The first one; nothing is written after it.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`, unless something went wrong."""
+        view = memoryview(data).cast("B")
+        try:
+            done = len(view) if self.error else 0
+            while done < len(view):
+                done += super().write(view[done : done + (1 << 30)]) or 0
+        except OSError as error:
+            self.error = error
+        return len(view)
+
+
 @contextmanager
 def atomic(path: str | Path) -> Iterator[h5py.File]:
     """Give a new file to fill; at the end it becomes `path`: fsync, rename, fsync of the folder.
@@ -47,8 +70,13 @@ def atomic(path: str | Path) -> Iterator[h5py.File]:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with h5py.File(temporary, "w", libver="v110") as file:
-            yield file
+        with Sink(temporary, "w+") as sink:
+            try:
+                with h5py.File(sink, "w", libver="v110") as file:
+                    yield file
+            finally:
+                if sink.error:
+                    raise sink.error
         sync(temporary)
         os.replace(temporary, path)
     finally:
@@ -61,18 +89,21 @@ def write_atomic(path: str | Path, arrays: Mapping[str, np.ndarray], attrs: Mapp
 
     Attributes that are no number or text are stored as JSON.
     """
-    put(path, image(arrays, attrs))
+    with atomic(path) as file:
+        fill(file, arrays, attrs)
+
+
+def fill(file: h5py.File, arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> None:
+    """Put `arrays` and `attrs` into an open file."""
+    for name, array in arrays.items():
+        file.create_dataset(name, data=array)
+    put_attrs(file, attrs)
 
 
 def image(arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> bytes:
-    """Return the bytes of the HDF5 file that holds `arrays` and `attrs`.
-
-    They are made in memory: HDF5 itself does not survive a full disk well.
-    """
+    """Return the bytes of the HDF5 file that holds `arrays` and `attrs`."""
     with h5py.File("image", "w", driver="core", backing_store=False, libver="v110") as file:
-        for name, array in arrays.items():
-            file.create_dataset(name, data=array)
-        put_attrs(file, attrs)
+        fill(file, arrays, attrs)
         file.flush()
         return bytes(file.id.get_file_image())
 

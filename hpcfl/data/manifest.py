@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,12 @@ def read_file(folder: Path, name: str, expected: str) -> bytes:
 def digest(data: bytes) -> str:
     """Return the SHA-256 of `data` in hexadecimal."""
     return sha256(data).hexdigest()
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def canonical(body: Mapping[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ from hpcfl.forest import over_trees
 from hpcfl.forest.plan import Plan
 from hpcfl.forest.target import Target
 from hpcfl.forest.trees import Trees, gather
-from hpcfl.kernels.forest_split import MISSING
+from hpcfl.kernels.forest_rule import MISSING
 
 LAST = 254  # the bound under which all but missing values go left
 
@@ -45,7 +45,7 @@ def grow(
     with comm.together("growing trees"):
         own = over_trees.grow(np.asfortranarray(codes), target, plan, mine)
         used = only_used(own, codes, edges, plan.kinds)
-    trees = gather(own, mine, comm)
+    trees = gather(own, comm)
     return trees, comm.allgather(used, "thresholds").reshape(comm.size, *edges.shape)
 
 

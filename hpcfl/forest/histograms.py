@@ -161,9 +161,8 @@ class Histograms:
     ) -> None:
         """Put the best splits of `nodes` that any rank finds into `out`; arguments as the kernel's (collective)."""
         plan, k = self.plan, nodes.size
-        spec, limits = plan.spec(self.target), plan.limits(self.target)
         best, chosen = np.empty((k, 5)), np.zeros((k, 4), np.uint64)
-        forest_level.choose(hist, at, units, keys, plan.kinds, known, spec, limits, best, chosen)
+        forest_level.choose(hist, at, units, keys, known, plan.rule(self.target), best, chosen)
         every = self.comm.allgather(best, "splits").reshape(-1, k, 5)
         # The highest score, of equal ones that of the lowest feature.
         lead = np.lexsort((every[:, :, 1], -every[:, :, 0]), axis=0)[0]

@@ -9,7 +9,7 @@ import numpy as np
 
 from hpcfl import metrics
 from hpcfl.comm.communicator import Comm
-from hpcfl.forest.trees import Trees
+from hpcfl.forest.trees import Grove
 from hpcfl.models.forest import add, finish
 
 
@@ -39,7 +39,7 @@ class Judge:
     seen: int = 0
     sums: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
-    def test(self, trees: Trees, runs: np.ndarray, base: np.ndarray, factor: float, comm: Comm) -> dict[str, Any]:
+    def test(self, trees: Grove, runs: np.ndarray, base: np.ndarray, factor: float, comm: Comm) -> dict[str, Any]:
         """Return the metrics of all `trees` over the test rows of all ranks (collective).
 
         Trees ``runs[i]`` to ``runs[i + 1] - 1`` split at the edges of table i.
@@ -47,7 +47,7 @@ class Judge:
         with comm.together("evaluating"):
             if self.seen == 0 or trees.count < self.seen:
                 self.seen, self.sums = 0, np.zeros((len(self.y), self.outputs))
-            new, runs = trees.part(self.seen, trees.count), np.maximum(runs - self.seen, 0)
+            new, runs = trees.since(self.seen), np.maximum(runs - self.seen, 0)
             add(vars(new), new.packed(), runs, self.codes, self.sums)
             self.seen = trees.count
             outputs = finish(base + factor * self.sums, self.link)

@@ -22,7 +22,7 @@ from hpcfl.kernels import forest_level
 from hpcfl.kernels.forest_category import SET
 
 SHIP = 4096  # rows below which a node ships them to one rank
-WAVE = 1 << 20  # rows of all trees that a rank grows at the same time
+WAVE = 1 << 17  # rows of all trees that a rank grows at the same time
 
 
 @dataclass
@@ -91,12 +91,12 @@ def grow(
 
 def _wave(codes: np.ndarray, first: int, target: Target, plan: Plan, numbers: range, comm: Comm, ship: int) -> Trees:
     bags = [bag(target, plan, t, first) for t in numbers]
-    cuts = np.cumsum([0] + [order.size for order, _ in bags])
-    roots = np.arange(len(bags))
+    cuts, roots = np.cumsum([0] + [order.size for order, _ in bags]), np.arange(len(bags))
     order, stats = np.concatenate([b[0] for b in bags]), np.concatenate([b[1] for b in bags])
+    del bags
     wave = Wave(
         codes, order, stats, (np.empty_like(order), np.empty_like(stats)),
-        _leaves(roots.size), np.zeros(roots.size), np.zeros((roots.size, target.width)),
+        _leaves(roots.size), np.zeros(roots.size, np.float32), np.zeros((roots.size, target.width), np.float32),
         np.zeros((roots.size, plan.words), np.uint64),
     )  # fmt: skip
     keys = np.array([plan.key(t) for t in numbers], np.uint64)
@@ -109,7 +109,7 @@ def _wave(codes: np.ndarray, first: int, target: Target, plan: Plan, numbers: ra
         known = np.empty((front.at.size, target.width + 2), np.int64)
         forest_level.totals(wave.stats, front.bounds, target.classes, target.shift, known)
         comm.sum(known, "node totals")
-        wave.value[front.at] = _values(known, plan.limits(target)[0])
+        wave.value[front.at] = target.real(_values(known, plan.rule(target).limits[0]))
         tiny = known[:, 0] < ship
         small, rows = small.plus(front.pick(tiny)), np.concatenate([rows, known[tiny, 0]])
         front = _split(wave, front, known, ~tiny & _worth(known, front, target, plan), histograms)
@@ -119,7 +119,7 @@ def _wave(codes: np.ndarray, first: int, target: Target, plan: Plan, numbers: ra
     forest_level.renumber(roots, node, starts, source, left)
     source, left = source[: starts[-1]], left[: starts[-1]]
     node = np.concatenate([node[source, :2], left[:, None]], 1)
-    return Trees(node, gain[source], target.real(value[source]), sets[source], starts)
+    return Trees(node, gain[source], value[source], sets[source], starts)
 
 
 def _leaves(count: int) -> np.ndarray:
@@ -147,7 +147,7 @@ def _split(wave: Wave, front: Frontier, known: np.ndarray, wanted: np.ndarray, h
     """Split what can be split and return the children, and the nodes whose features were in vain (collective)."""
     plan = histograms.plan
     level = histograms.level(front, known, wanted)
-    best, limits = level.best, plan.limits(histograms.target)
+    best, limits = level.best, plan.rule(histograms.target).limits
     found, gain = best[:, 1] >= 0, best[:, 0] - best[:, 4]
     good = found & (best[:, 0] >= best[:, 4] + limits[1] * np.abs(best[:, 4])) & (gain >= limits[2])
     splits = np.where(good[:, None], best[:, 1:3], -1).astype(np.int64)
@@ -169,8 +169,8 @@ def _children(wave: Wave, front: Frontier, splits: np.ndarray, gain: np.ndarray,
     wave.node[front.at] = np.concatenate([splits, left[:, None]], 1).astype(np.int32)
     wave.gain[front.at] = gain
     wave.node = np.concatenate([wave.node, _leaves(2 * k)])
-    wave.gain = np.concatenate([wave.gain, np.zeros(2 * k)])
-    wave.value = np.concatenate([wave.value, np.zeros((2 * k, wave.value.shape[1]))])
+    wave.gain = np.concatenate([wave.gain, np.zeros(2 * k, np.float32)])
+    wave.value = np.concatenate([wave.value, np.zeros((2 * k, wave.value.shape[1]), np.float32)])
     wave.sets = np.concatenate([wave.sets, np.zeros((2 * k, wave.sets.shape[1]), np.uint64)])
     keys = np.empty(2 * k, np.uint64)
     forest_level.child_keys(front.key, keys)

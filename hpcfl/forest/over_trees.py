@@ -9,6 +9,7 @@ from hpcfl.forest.target import Target
 from hpcfl.forest.trees import Trees, empty, join
 from hpcfl.kernels import forest_grow, forest_rows
 from hpcfl.kernels import order as orders
+from hpcfl.kernels.forest_rule import Nodes
 
 
 def grow(codes: np.ndarray, target: Target, plan: Plan, numbers: np.ndarray) -> Trees:
@@ -44,20 +45,14 @@ def bag(target: Target, plan: Plan, tree: int, first: int) -> tuple[np.ndarray, 
 
 
 def subtree(
-    codes: np.ndarray,
-    order: np.ndarray,
-    stats: np.ndarray,
-    key: np.uint64,
-    plan: Plan,
-    target: Target,
-    level: int,
-    raw: bool = False,
+    codes: np.ndarray, order: np.ndarray, stats: np.ndarray, key: np.uint64, plan: Plan, target: Target, level: int
 ) -> Trees:
-    """Return the tree below a node that has the rows `order` (local); `raw` leaves values unscaled, float64."""
+    """Return the tree below a node at `level` that has the rows `order` (local)."""
     room = max(2 * order.size - 1, 1)
-    node, gain, value = np.empty((room, 3), np.int32), np.empty(room), np.empty((room, target.width))
-    sets = np.empty((room, plan.words), np.uint64)
-    spec, limits = plan.spec(target, level), plan.limits(target)
-    size = forest_grow.grow(codes, order, stats, key, plan.kinds, spec, limits, node, gain, value, sets)
-    values = value[:size].copy() if raw else target.real(value[:size])
-    return Trees(node[:size].copy(), gain[:size].copy(), values, sets[:size].copy(), np.array([0, size]))
+    out = Nodes(
+        np.empty((room, 3), np.int32), np.empty(room, np.float32), np.empty((room, target.width)),
+        np.empty((room, plan.words), np.uint64),
+    )  # fmt: skip
+    size = forest_grow.grow(codes, order, stats, key, plan.rule(target, level), out)
+    node, gain, value, sets = (field[:size].copy() for field in out)
+    return Trees(node, gain, target.real(value), sets, np.array([0, size]))

@@ -8,6 +8,7 @@ import numpy as np
 
 from hpcfl import seeding
 from hpcfl.forest.target import Target
+from hpcfl.kernels.forest_rule import Rule
 
 ANY = -1.0  # any split of an impure node is good enough
 SOME = 1e-10  # least relative gain: above rounding, so that constant targets are not split
@@ -56,14 +57,13 @@ class Plan:
         """Return the key of a tree's bootstrap."""
         return seeding.key(self.seed, "bag", tree)
 
-    def spec(self, target: Target, level: int = 0) -> np.ndarray:
-        """Return the kernels' whole numbers for a node at `level`, int64 (5,)."""
+    def rule(self, target: Target, level: int = 0) -> Rule:
+        """Return how the kernels split a node at `level` and below it."""
         left = self.depth - level if self.depth else -1
-        return np.array([target.classes, target.shift, left, self.features, self.random_cuts], np.int64)
-
-    def limits(self, target: Target) -> np.ndarray:
-        """Return the kernels' real numbers, float64 (5,)."""
+        spec = np.array([target.classes, target.shift, left, self.features, self.random_cuts], np.int64)
         if target.boosted:
-            return np.array([self.l2 * target.weight, SOME, 0.0, 1.0, float(self.leaf)])
-        need = self.leaf * target.weight if self.leaf > 1 else 1
-        return np.array([0.0, ANY if target.classes > 1 else SOME, -np.inf, need, 0.0])
+            limits = [self.l2 * target.weight, SOME, 0.0, 1.0, float(self.leaf)]
+        else:
+            need = self.leaf * target.weight if self.leaf > 1 else 1
+            limits = [0.0, ANY if target.classes > 1 else SOME, -np.inf, need, 0.0]
+        return Rule(self.kinds, spec, np.array(limits, np.float64))

@@ -11,6 +11,7 @@ from hpcfl.forest.over_trees import subtree
 from hpcfl.forest.plan import Plan
 from hpcfl.forest.target import Target
 from hpcfl.forest.trees import Trees, empty, gather, join
+from hpcfl.kernels import forest_level
 
 if TYPE_CHECKING:
     from hpcfl.forest.over_rows import Frontier, Wave
@@ -23,17 +24,19 @@ def finish(
 
     `rows` (k,) are the rows of each small node over all ranks.
     """
+    if not small.at.size:
+        return wave.node, wave.gain, wave.value, wave.sets
     owner = deal(rows, comm.size)
     codes, stats, sizes = exchange(wave, small, owner, comm)
     mine = np.flatnonzero(owner == comm.rank)
-    grown = []
+    grown = [empty(target.width, plan.words)]
     ends = np.cumsum(sizes.reshape(-1)).reshape(sizes.shape)
     for j, i in enumerate(mine):
         order = np.concatenate(
             [np.arange(e - s, e, dtype=np.int32) for s, e in zip(sizes[:, j], ends[:, j], strict=True)]
         )
-        grown.append(subtree(codes, order, stats[order], small.key[i], plan, target, int(small.level[i]), raw=True))
-    return graft(wave, small, join(grown) if grown else empty(target.width, plan.words, np.float64), mine, comm)
+        grown.append(subtree(codes, order, stats[order], small.key[i], plan, target, int(small.level[i])))
+    return graft(wave, small, join(grown), mine, comm)
 
 
 def deal(rows: np.ndarray, ranks: int) -> np.ndarray:
@@ -55,28 +58,36 @@ def exchange(wave: Wave, small: Frontier, owner: np.ndarray, comm: Comm) -> tupl
     sizes : (ranks, own nodes) int64
         How many came.
     """
-    parts: tuple[list[np.ndarray], ...] = ([], [], [])
-    for r in range(comm.size):
-        spans = small.bounds[owner == r]
-        rows = np.concatenate([np.empty(0, np.int64), *(np.arange(a, b) for a, b in spans)])
-        block = wave.codes[wave.order[rows]].reshape(-1)
-        for part, v in zip(parts, (block, wave.stats[rows], spans[:, 1] - spans[:, 0]), strict=True):
-            part.append(v)
-    codes, stats, sizes = (np.concatenate(comm.alltoallv(p, "node rows")) for p in parts)
-    return np.asfortranarray(codes.reshape(-1, wave.codes.shape[1])), stats, sizes.reshape(comm.size, -1)
+    d, by_owner = wave.codes.shape[1], np.argsort(owner, kind="stable")
+    spans = small.bounds[by_owner]
+    sizes, ends = spans[:, 1] - spans[:, 0], np.cumsum(np.bincount(owner, minlength=comm.size))
+    counts = np.concatenate(comm.alltoallv(np.split(sizes, ends[:-1]), "node rows")).reshape(comm.size, -1)
+    out, into = np.bincount(owner[by_owner], sizes, comm.size).astype(np.int64), counts.sum(1)
+    block, stats = np.empty((out.sum(), d), np.uint8), np.empty(out.sum(), np.int64)
+    forest_level.collect(wave.codes, wave.order, wave.stats, spans, block, stats)
+    got, got_stats = np.empty((into.sum(), d), np.uint8), np.empty(into.sum(), np.int64)
+    comm.exchange(block.reshape(-1), out * d, got.reshape(-1), into * d, "node rows")
+    comm.exchange(stats, out, got_stats, into, "node rows")
+    del block, stats
+    codes = np.empty(got.shape, np.uint8, order="F")
+    forest_level.by_feature(got, codes)
+    return codes, got_stats, counts
 
 
 def graft(
     wave: Wave, small: Frontier, grown: Trees, mine: np.ndarray, comm: Comm
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Put the trees that the ranks grew in the places of their small nodes (collective)."""
-    every = gather(grown, mine, comm)
-    node = every.node.copy()
-    base = len(wave.node) + np.repeat(every.starts[:-1], np.diff(every.starts))
+    every, number = gather(grown, comm), comm.allgatherv(mine, "trees")
+    node, base = every.node, len(wave.node) + np.repeat(every.starts[:-1], np.diff(every.starts))
     node[:, 2] = np.where(node[:, 0] >= 0, node[:, 2] + base, 0)
-    at = every.starts[:-1]
-    wave.node[small.at], wave.gain[small.at], wave.value[small.at] = node[at], every.gain[at], every.value[at]
-    wave.sets[small.at] = every.sets[at]
+    at, to = every.starts[:-1], small.at[number]
+    wave.node[to], wave.gain[to], wave.value[to], wave.sets[to] = (
+        node[at],
+        every.gain[at],
+        every.value[at],
+        every.sets[at],
+    )
     return (
         np.concatenate([wave.node, node]),
         np.concatenate([wave.gain, every.gain]),

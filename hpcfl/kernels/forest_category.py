@@ -5,22 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from hpcfl.kernels.flags import exact
-from hpcfl.kernels.forest_split import below, listed, mix, scan, scan_classes
+from hpcfl.kernels.forest_draw import below, mix
+from hpcfl.kernels.forest_split import listed, scan, scan_classes
 
 SET = 512  # a rule that is a set of bins
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @exact
-def arrange(hist, m, classes, shift, penalty, sums, bins, means):
-    """Sort `bins` (the first m) by the mean target of their rows, equal means by bin.
+def arrange(m, rule, work):
+    """Sort ``work.bins`` (the first m) by the mean target of their rows, equal means by bin.
 
     With one target or two classes the best set is one of the first ones in this order (Fisher
     1958); with more classes the share of the node's largest class stands in for the mean.
     """
-    top = 0
+    classes, shift, hist, bins = rule.spec[0], rule.spec[1], work.hist, work.bins
+    means, top = work.scores[1].view(np.float64), 0
     for c in range(1, classes if classes > 2 else 1):
-        top = c if sums[1, c] > sums[1, top] else top
+        top = c if work.sums[1, c] > work.sums[1, top] else top
     for i in range(m):
         b = bins[i]
         if classes < 3:
@@ -29,7 +31,7 @@ def arrange(hist, m, classes, shift, penalty, sums, bins, means):
             g, h = hist[b * classes + top], np.int64(0)
             for c in range(classes):
                 h += hist[b * classes + c]
-        mean, j = np.float64(g) / (np.float64(h) + penalty), i
+        mean, j = np.float64(g) / (np.float64(h) + rule.limits[0]), i
         while j > 0 and means[j - 1] > mean:
             means[j], bins[j] = means[j - 1], bins[j - 1]
             j -= 1
@@ -51,26 +53,25 @@ def toss(m, key, feature, bins):
 
 
 @exact
-def better_set(hist, bits, feature, key, rows, spec, limits, work, best, chosen):
-    """Do what `forest_split.better` does for a categorical feature; the bins that go left are set in `chosen` (4,).
+def better_set(feature, key, rows, rule, work):
+    """Do what `forest_split.better` does for a categorical feature; the bins that go left are set in ``work.chosen``.
 
     Missing values are a category. Bins that the node does not have go where most of its rows go.
     """
-    sums, bins, scores = work
-    classes, shift = spec[0], spec[1]
-    mask, node_h = (np.int64(1) << shift) - 1, sums[1, sums.shape[1] - 1]
-    least_h = max(limits[3], limits[4] * node_h / rows)
-    m, only = listed(bits, bins), np.int64(-1)
-    if spec[4]:
+    sums, bins, best, chosen = work.sums, work.bins, work.best, work.chosen
+    shift, node_h = rule.spec[1], sums[1, sums.shape[1] - 1]
+    least_h = max(rule.limits[3], rule.limits[4] * node_h / rows)
+    m, only = listed(work.bits, bins), np.int64(-1)
+    if rule.spec[4]:
         only = toss(m, key, feature, bins)
     else:
-        arrange(hist, m, classes, shift, limits[0], sums, bins, scores[1].view(np.float64))
-    if classes < 3:
+        arrange(m, rule, work)
+    if rule.spec[0] < 3:
         node = (sums[1, 0] << shift) + node_h
-        score, count, left = scan(hist, bins, m, np.int64(0), only, shift, limits[0], least_h, node, scores)
-        left_h = left & mask
+        score, count, left = scan(m, np.int64(0), only, least_h, node, rule, work)
+        left_h = left & ((np.int64(1) << shift) - 1)
     else:
-        score, count, left_h = scan_classes(hist, bins, m, classes, -1, only, least_h, sums)
+        score, count, left_h = scan_classes(m, -1, only, least_h, rule, work)
     if count > 0 and (score > best[0] or (score == best[0] and feature < best[1])):
         best[0], best[1], best[2], best[3] = score, feature, SET, left_h
         chosen[:] = ALL if 2 * left_h >= node_h else np.uint64(0)

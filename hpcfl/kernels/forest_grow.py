@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpcfl.kernels.flags import exact
+from hpcfl.kernels.flags import exact, exact_part
 from hpcfl.kernels.forest_category import SET, better_set
-from hpcfl.kernels.forest_split import (
-    MISSING,
-    accept,
-    better,
-    child,
-    clear,
-    count,
-    draw,
-    score_of,
-    total,
-    undraw,
-)
+from hpcfl.kernels.forest_draw import child, draw, undraw
+from hpcfl.kernels.forest_rule import BINS, MISSING, bench
+from hpcfl.kernels.forest_split import accept, better, clear, count, score_of, total
 
-BINS = 256
 NEAR = 1024  # rows of a node below which their bins are copied together: scattered, each read misses the cache
 
 
@@ -53,20 +43,20 @@ def partition(codes, feature, goes, order, stats, spare_order, spare_stats):
 
 
 @exact
-def search(codes, order, stats, key, kinds, spec, limits, work, perm, hist, bits, best, chosen):
-    """Find the node's best split among features drawn until one of a block of `spec[3]` can split."""
-    d, tried, classes = perm.size, 0, work[0].shape[1] - 1
-    best[0], best[1] = -np.inf, -1
-    while tried < d and best[1] < 0:
-        stop = min(tried + spec[3], d)
+def search(codes, order, stats, key, rule, work, perm):
+    """Find the node's best split among features drawn until one of a block of ``rule.spec[3]`` can split."""
+    d, tried, classes = perm.size, 0, work.sums.shape[1] - 1
+    work.best[0], work.best[1] = -np.inf, -1
+    while tried < d and work.best[1] < 0:
+        stop = min(tried + rule.spec[3], d)
         draw(key, tried, stop, perm)
         for i in range(tried, stop):
-            count(codes, perm[i], order, stats, classes, hist, bits)
-            if kinds[perm[i]]:
-                better_set(hist, bits, perm[i], key, order.size, spec, limits, work, best, chosen)
+            count(codes, perm[i], order, stats, classes, work.hist, work.bits)
+            if rule.kinds[perm[i]]:
+                better_set(perm[i], key, order.size, rule, work)
             else:
-                better(hist, bits, perm[i], key, order.size, spec, limits, work, best)
-            clear(classes, hist, bits)
+                better(perm[i], key, order.size, rule, work)
+            clear(classes, order.size, work.hist, work.bits)
         tried = stop
     undraw(key, tried, perm)
 
@@ -81,8 +71,18 @@ def fetch(codes, order, near):
         order[i] = i
 
 
+@exact_part
+def leaf(at, rule, work, out):
+    """Write the node number `at` as a leaf of the sums in ``work.sums``."""
+    width = work.sums.shape[1] - 1
+    for c in range(width):
+        out.value[at, c] = work.sums[1, c] / (work.sums[1, width] + rule.limits[0])
+    out.node[at, 0], out.node[at, 1], out.node[at, 2], out.gain[at] = -1, 0, 0, 0.0
+    out.sets[at] = 0
+
+
 @exact
-def grow(codes, order, stats, key, kinds, spec, limits, node, gain, value, sets):
+def grow(codes, order, stats, key, rule, out):
     """Grow a tree, depth first, left child first, and return its number of nodes.
 
     Parameters
@@ -93,27 +93,13 @@ def grow(codes, order, stats, key, kinds, spec, limits, node, gain, value, sets)
         The node's rows and what each adds; both are reordered.
     key : uint64
         Key of the node it starts from.
-    kinds : (d,) uint8
-        1 for categorical features.
-    spec, limits : int64 (5,), float64 (5,)
-        See the head of the file.
-    node : (c, 3) int32
-        Out: feature (-1: a leaf), rule, left child (the right one follows it). c >= 2 m - 1.
-    gain : (c,) float64
-        Out: how much a split raised the score.
-    value : (c, classes or 1) float64
-        Out: shares of the classes, or g / (h + penalty).
-    sets : (c, 4 or 0) uint64
-        Out: the bins that go left where the rule is a set; not there without categorical features.
+    rule : Rule
+    out : Nodes
+        Out, of at least 2 m - 1 nodes.
     """
-    m, d, classes = order.size, codes.shape[1], spec[0]
-    width = 1 if classes < 3 else classes
+    m, d, classes = order.size, codes.shape[1], rule.spec[0]
     spare_order, spare_stats = np.empty(m, np.int32), np.empty(m, np.int64)
-    perm = np.arange(d)
-    hist, bits = np.zeros(BINS * width, np.int64), np.zeros(4, np.uint64)
-    sums, best, chosen = np.zeros((3, width + 1), np.int64), np.zeros(4), np.zeros(4, np.uint64)
-    work = (sums, np.zeros(BINS, np.int64), np.zeros((2, BINS + 8), np.int64))
-    goes = np.empty(BINS, np.uint8)
+    work, perm, goes = bench(1 if classes < 3 else classes), np.arange(d), np.empty(BINS, np.uint8)
     near = np.empty((d, min(NEAR, m)), np.uint8).T
     todo, keys = np.empty((m + 1, 4), np.int32), np.empty(m + 1, np.uint64)
     todo[0, 0], todo[0, 1], todo[0, 2], todo[0, 3], keys[0] = 0, m, 0, 0, key
@@ -121,28 +107,26 @@ def grow(codes, order, stats, key, kinds, spec, limits, node, gain, value, sets)
     while waiting > 0:
         waiting -= 1
         a, b, at, level, path = todo[waiting, 0], todo[waiting, 1], todo[waiting, 2], todo[waiting, 3], keys[waiting]
-        total(stats[a:b], classes, spec[1], sums)
-        parent, pure = score_of(classes, limits[0], sums)
-        for c in range(width):
-            value[at, c] = sums[1, c] / (sums[1, width] + limits[0])
-        node[at, 0], node[at, 1], node[at, 2], gain[at] = -1, 0, 0, 0.0
-        sets[at] = 0
-        if pure or b - a < 2 or level == spec[2]:
+        total(stats[a:b], classes, rule.spec[1], work.sums)
+        parent, pure = score_of(classes, rule.limits[0], work.sums)
+        leaf(at, rule, work, out)
+        if pure or b - a < 2 or level == rule.spec[2]:
             continue
         if waiting < base or base < 0:
             base = waiting if b - a <= NEAR else -1
             if base >= 0:
                 fetch(codes, order[a:b], near)
         here = near if base >= 0 else codes
-        search(here, order[a:b], stats[a:b], path, kinds, spec, limits, work, perm, hist, bits, best, chosen)
-        if not accept(best, parent, limits):
+        search(here, order[a:b], stats[a:b], path, rule, work, perm)
+        if not accept(work.best, parent, rule.limits):
             continue
-        feature, rule = np.int64(best[1]), np.int64(best[2])
-        sides(rule, chosen, goes)
+        feature, cut = np.int64(work.best[1]), np.int64(work.best[2])
+        sides(cut, work.chosen, goes)
         middle = a + partition(here, feature, goes, order[a:b], stats[a:b], spare_order, spare_stats)
-        node[at, 0], node[at, 1], node[at, 2], gain[at] = feature, rule, made, best[0] - parent
-        if rule >= SET:
-            sets[at] = chosen
+        out.node[at, 0], out.node[at, 1], out.node[at, 2] = feature, cut, made
+        out.gain[at] = work.best[0] - parent
+        if cut >= SET:
+            out.sets[at] = work.chosen
         for side in range(1, -1, -1):
             todo[waiting, 0] = middle if side else a
             todo[waiting, 1] = b if side else middle

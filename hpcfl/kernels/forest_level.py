@@ -6,8 +6,10 @@ import numpy as np
 
 from hpcfl.kernels.flags import exact
 from hpcfl.kernels.forest_category import better_set
-from hpcfl.kernels.forest_grow import BINS, partition, sides
-from hpcfl.kernels.forest_split import better, child, draw, score_of, total, undraw
+from hpcfl.kernels.forest_draw import child, draw, undraw
+from hpcfl.kernels.forest_grow import partition, sides
+from hpcfl.kernels.forest_rule import BINS, Work, bench
+from hpcfl.kernels.forest_split import better, score_of, total
 
 
 @exact
@@ -17,8 +19,8 @@ def mark(hist, classes, bits):
         used = np.uint64(0)
         for i in range(64):
             b = word * 64 + i
-            some = np.int64(0)
-            for c in range(classes):
+            some = hist[b * classes]
+            for c in range(1, classes):
                 some |= hist[b * classes + c]
             used |= np.uint64(some != 0) << np.uint64(i)
         bits[word] = used
@@ -131,7 +133,7 @@ def siblings(counted, parents, split, places, out):
 
 
 @exact
-def choose(hist, at, units, keys, kinds, known, spec, limits, best, chosen):
+def choose(hist, at, units, keys, known, rule, best, chosen):
     """Find each node's best split among some of its whole histograms.
 
     Parameters
@@ -142,26 +144,27 @@ def choose(hist, at, units, keys, kinds, known, spec, limits, best, chosen):
         Node and feature; a feature of -1 is left out.
     known : (k, 1 + width + 1) int64
         The nodes' totals.
+    rule : Rule
     best, chosen : (k, 5) float64, (k, 4) uint64
         Out: score, feature (-1: none), rule, h of the left, score of the node; set of the left.
     """
-    bits, bins = np.zeros(4, np.uint64), np.zeros(BINS, np.int64)
-    work = (np.zeros((3, known.shape[1] - 1), np.int64), bins, np.zeros((2, BINS + 8), np.int64))
-    sums, width = work[0], known.shape[1] - 2
+    width = known.shape[1] - 2
+    room = bench(width)
     for j in range(keys.size):
-        sums[1] = known[j, 1:]
+        room.sums[1] = known[j, 1:]
         best[j, 0], best[j, 1], best[j, 2], best[j, 3] = -np.inf, -1, 0, 0
-        best[j, 4], _ = score_of(spec[0], limits[0], sums)
+        best[j, 4], _ = score_of(rule.spec[0], rule.limits[0], room.sums)
     for u in range(units.shape[0]):
         j, f = units[u]
         if f < 0:
             continue
-        sums[1] = known[j, 1:]
-        mark(hist[at[u]], width, bits)
-        if kinds[f]:
-            better_set(hist[at[u]], bits, f, keys[j], known[j, 0], spec, limits, work, best[j], chosen[j])
+        room.sums[1] = known[j, 1:]
+        work = Work(hist[at[u]], room.bits, room.sums, room.bins, room.scores, best[j], chosen[j])
+        mark(work.hist, width, room.bits)
+        if rule.kinds[f]:
+            better_set(f, keys[j], known[j, 0], rule, work)
         else:
-            better(hist[at[u]], bits, f, keys[j], known[j, 0], spec, limits, work, best[j])
+            better(f, keys[j], known[j, 0], rule, work)
 
 
 @exact
@@ -185,6 +188,31 @@ def split(codes, bounds, splits, chosen, order, stats, spare_order, spare_stats)
         a, b = bounds[j, 0], bounds[j, 1]
         sides(splits[j, 1], chosen[j], goes)
         bounds[j, 2] = a + partition(codes, splits[j, 0], goes, order[a:b], stats[a:b], spare_order, spare_stats)
+
+
+@exact
+def collect(codes, order, stats, spans, out_codes, out_stats):
+    """Write the bins (m, d) and the stats of the rows of nodes, one node after the other.
+
+    `spans` (k, 2): node j has the rows ``order[spans[j, 0] : spans[j, 1]]``.
+    """
+    at = 0
+    for j in range(spans.shape[0]):
+        for i in range(spans[j, 0], spans[j, 1]):
+            row = np.uint64(order[i])
+            for f in range(codes.shape[1]):
+                out_codes[at, f] = codes[row, f]
+            out_stats[at] = stats[i]
+            at += 1
+
+
+@exact
+def by_feature(codes, out):
+    """Write `codes` (m, d), each row contiguous, into `out` (m, d), each feature contiguous."""
+    for a in range(0, codes.shape[0], 512):
+        for f in range(codes.shape[1]):
+            for i in range(a, min(a + 512, codes.shape[0])):
+                out[i, f] = codes[i, f]
 
 
 @exact

@@ -7,6 +7,7 @@ import numpy as np
 from hpcfl.kernels.flags import exact
 
 MISSING = 255
+TIMES = 12  # a row is drawn at most so often
 
 
 @exact
@@ -32,19 +33,20 @@ def bag(hashes, unit, classes, order, stats):
     """Fill `order` and `stats` with the rows of a Poisson(1) bootstrap; return how many there are.
 
     Row i is drawn as often as ``hashes[i]`` says; `unit` (n,) is what it adds when drawn once (of
-    which a class above two stays as it is).
+    which a class above two stays as it is). There is no branch, since no one could guess it.
     """
-    m = 0
+    p, bounds = 0.36787944117144233, np.zeros(TIMES)
+    for k in range(TIMES):
+        bounds[k] = bounds[k - 1] + p if k else p
+        p /= k + 1
+    m = np.uint64(0)
     kept = ~np.int64(0xFFFFFFFF) if classes > 2 else np.int64(0)
     for i in range(unit.size):
         u = np.float64(hashes[i] >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-        times, p = 0, 0.36787944117144233
-        while u >= p and times < 12:
-            u -= p
-            times += 1
-            p /= times
-        if times > 0:
-            order[m] = i
-            stats[m] = (unit[i] & kept) + (unit[i] & ~kept) * times
-            m += 1
-    return m
+        times = np.int64(0)
+        for k in range(TIMES):
+            times += u >= bounds[k]
+        order[m] = i
+        stats[m] = (unit[i] & kept) + (unit[i] & ~kept) * times
+        m += np.uint64(times > 0)
+    return np.int64(m)

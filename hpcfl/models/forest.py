@@ -68,7 +68,7 @@ class Forest:
     def predictor(self, arrays: dict[str, np.ndarray], attrs: dict[str, Any]) -> Callable[[Any], np.ndarray]:
         """Return a function from dense rows (n, d) to probabilities (n, classes) or values (n, 1)."""
         packed = np.empty(len(arrays["node"]), np.uint64)
-        forest_predict.pack(arrays["node"], packed)
+        forest_predict.pack(arrays["node"], arrays["starts"], packed)
         base, factor = arrays["base"], float(arrays["factor"][0])
 
         def predict(x: np.ndarray) -> np.ndarray:

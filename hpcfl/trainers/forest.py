@@ -16,9 +16,10 @@ from hpcfl.forest import binning, boost, federated, over_rows, over_trees
 from hpcfl.forest.bench import Bench, fits, judge, prepare, restore, stored
 from hpcfl.forest.judge import Judge
 from hpcfl.forest.patience import Patience
+from hpcfl.forest.plan import Plan
 from hpcfl.forest.report import importances, out_of_bag
 from hpcfl.forest.target import Target, of_classes, of_values
-from hpcfl.forest.trees import Trees, empty, gather, join
+from hpcfl.forest.trees import Grove, Trees, empty, gather
 from hpcfl.trainers.evaluation import scalars
 from hpcfl.trainers.keeper import Keeper
 from hpcfl.trainers.outcome import Outcome
@@ -32,7 +33,7 @@ class Step:
 
     Attributes
     ----------
-    trees : Trees
+    trees : Grove
     edges : (tables, d, 254) float
         Tables of edges; trees ``runs[i]`` to ``runs[i + 1] - 1`` split at those of table i.
     done : int
@@ -42,18 +43,18 @@ class Step:
         What the log's line says of it.
     state : dict of arrays
         What a checkpoint holds beside the trees.
-    grown : Trees or None
+    grown : Grove or None
         The trees that it holds, if there are more of them.
     """
 
-    trees: Trees
+    trees: Grove
     edges: np.ndarray
     runs: np.ndarray
     done: int
     last: bool
     record: dict[str, Any] = field(default_factory=dict)
     state: dict[str, np.ndarray] = field(default_factory=dict)
-    grown: Trees | None = None
+    grown: Grove | None = None
 
 
 def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], None, Outcome]:
@@ -79,7 +80,7 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
             record["test"] = result if step.last else scalars(result)
         yield record
         if comm.max(float(keeper.asks(rounds=step.done)), "stop") or step.last:
-            keeper.keep({"trees": step.done}, stored(step.grown or step.trees) | step.state, last=step.last)
+            keeper.keep({"trees": step.done}, stored((step.grown or step.trees).whole()) | step.state, last=step.last)
         start = perf_counter()
     if not record:
         step = finished(bench, loaded, comm)
@@ -87,17 +88,18 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         if bench.test_total:
             judging = judge(bench, step.edges)
             record["test"] = judging.test(step.trees, step.runs, base, factor, comm)
-    arrays = {**stored(step.trees), "edges": step.edges, "runs": step.runs, "base": base, "factor": np.array([factor])}
-    arrays |= importances(bench, step.trees, judging, arrays, job.seed, comm)
+    trees = step.trees.whole()
+    arrays = {**stored(trees), "edges": step.edges, "runs": step.runs, "base": base, "factor": np.array([factor])}
+    arrays |= importances(bench, trees, judging, arrays, job.seed, comm)
     summary = {
         "rows": bench.total,
         "test_rows": bench.test_total,
         "rounds": step.done,
         "train_seconds": seconds,
         "samples_per_second": bench.total * step.done / seconds if seconds else 0.0,
-        "nodes": int(step.trees.starts[-1]),
+        "nodes": int(trees.starts[-1]),
         "final": {name: record[name] for name in ("train_loss", "validation_loss", "test") if name in record},
-        **out_of_bag(bench, step.trees, step.runs, comm),
+        **out_of_bag(bench, trees, step.runs, comm),
     }
     return Outcome(arrays, bench.attrs, summary)
 
@@ -109,7 +111,7 @@ def finished(bench: Bench, loaded: Loaded | None, comm: Comm) -> Step:
     trees, outputs = restore(loaded.shared), bench.outputs if bench.rule.boosting else 1
     if bench.rule.patience:
         trees = trees.part(0, Patience(bench.rule.patience, loaded.shared["losses"]).best * outputs)
-    return Step(trees, bench.edges[None], np.array([0, trees.count]), trees.count // outputs, True)
+    return Step(Grove([trees]), bench.edges[None], np.array([0, trees.count]), trees.count // outputs, True)
 
 
 def target(bench: Bench, comm: Comm) -> Target:
@@ -122,13 +124,13 @@ def target(bench: Bench, comm: Comm) -> Target:
 def bagging(bench: Bench, loaded: Loaded | None, comm: Comm) -> Iterator[Step]:
     """Yield the forest as it grows, from the trees of a checkpoint (collective)."""
     rule, plan = bench.rule, bench.plan
-    trees = restore(loaded.shared) if loaded else empty(bench.width, plan.words)
+    trees = Grove([restore(loaded.shared) if loaded else empty(bench.width, plan.words)])
     if bench.federated and loaded:
         return
     if bench.federated:
         runs = federated.deal(len(bench.codes), rule.trees, comm)
-        trees, edges = federated.grow(bench.codes, bench.edges, target(bench, alone()), plan, runs, comm)
-        yield Step(trees, edges, runs, rule.trees, True)
+        grown, edges = federated.grow(bench.codes, bench.edges, target(bench, alone()), plan, runs, comm)
+        yield Step(Grove([grown]), edges, runs, rule.trees, True)
         return
     goal, whole = target(bench, comm), fits(bench, comm)
     if whole:
@@ -138,14 +140,20 @@ def bagging(bench: Bench, loaded: Loaded | None, comm: Comm) -> Iterator[Step]:
     for a in range(trees.count, rule.trees, size):
         numbers = range(a, min(a + size, rule.trees))
         if whole:
-            mine = np.array(numbers[comm.rank :: comm.size], np.int64)
-            with comm.together("growing trees"):
-                own = over_trees.grow(every, goal, plan, mine)
-            grown = gather(own, mine, comm)
+            grown = dealt(every, goal, plan, numbers, comm)
         else:
             grown = over_rows.grow(bench.codes, bench.first, goal, plan, numbers, comm, rule.ship_rows)
-        trees = join([trees, grown])
+        trees.parts.append(grown)
+        del grown  # so that `trees` alone holds it
         yield Step(trees, bench.edges[None], np.array([0, trees.count]), trees.count, trees.count == rule.trees)
+
+
+def dealt(codes: np.ndarray, goal: Target, plan: Plan, numbers: range, comm: Comm) -> Trees:
+    """Return the trees `numbers`, of which each rank grows a run (collective); arguments as `over_trees.grow`."""
+    mine = np.array_split(np.array(numbers, np.int64), comm.size)[comm.rank]
+    with comm.together("growing trees"):
+        own = over_trees.grow(codes, goal, plan, mine)
+    return gather(own, comm)
 
 
 def problem(bench: Bench) -> boost.Problem:
@@ -159,20 +167,21 @@ def boosting(bench: Bench, base: np.ndarray, job: Job, loaded: Loaded | None, co
     With `patience` some rows are held out; the last step has the trees of the best round and no later ones.
     """
     rule, p, held = bench.rule, problem(bench), None
-    trees = restore(loaded.shared) if loaded else empty(1, bench.plan.words)
+    first = restore(loaded.shared) if loaded else empty(1, bench.plan.words)
+    trees = Grove([first])
     if rule.patience:
         p, held = boost.hold_out(p, bench.first, rule.validation, job.seed, comm)
     patience = Patience(rule.patience, loaded.shared["losses"] if loaded else np.empty(0))
     parts = [p] if held is None else [p, held]
     scores = [np.tile(base, (len(q.y), 1)) for q in parts]
     for q, score in zip(parts, scores, strict=True):
-        boost.add(trees, q.codes, score)
+        boost.add(first, q.codes, score)
     grower = boost.rounds(p, scores[0], bench.plan, rule.learning_rate, comm, trees.count)
     for done in range(trees.count // p.outputs + 1, rule.trees + 1):
         if patience.over:
             return
         grown = next(grower)
-        trees = join([trees, grown])
+        trees.parts.append(grown)
         record = {}
         if done % job.evaluate.every == 0 or done == rule.trees:
             record["train_loss"] = boost.loss(p, scores[0], comm)
@@ -183,7 +192,7 @@ def boosting(bench: Bench, base: np.ndarray, job: Job, loaded: Loaded | None, co
         last = done == rule.trees or patience.over
         shown, kept = done, trees
         if last and held is not None:
-            shown, kept = patience.best, trees.part(0, patience.best * p.outputs)
+            shown, kept = patience.best, Grove([trees.whole().part(0, patience.best * p.outputs)])
             record["validation_loss"] = float(patience.losses[shown - 1])
         runs, state = np.array([0, kept.count]), {"losses": patience.losses}
         yield Step(kept, bench.edges[None], runs, shown, last, record, state, trees)
