@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import shutil
@@ -19,7 +20,6 @@ hypothesis.settings.register_profile("hpcfl", deadline=None)  # the first call o
 hypothesis.settings.load_profile("hpcfl")
 
 BIN = Path(sys.executable).parent
-PREAMBLE = "import faulthandler; faulthandler.dump_traceback_later({limit}, exit=True)\n"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,6 +43,42 @@ def launcher() -> list[str]:
     return [mpirun, "--allow-run-as-root", "--oversubscribe"] if "Open MPI" in text else [mpirun]
 
 
+def below(pid: int) -> dict[int, str]:
+    """Return {number: state and command} of the processes that descend from `pid`."""
+    parents, texts = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it may end meanwhile
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            words = (folder / "cmdline").read_text().replace("\0", " ")
+            parents[int(folder.name)], texts[int(folder.name)] = int(parent), f"{state} {words}"
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return {one: texts[one] for one in found[1:]}
+
+
+def end(process: subprocess.Popen[str]) -> tuple[str, str, str]:
+    """End a launcher with all of its processes; return what they were, and what they said, stacks included."""
+    family = below(process.pid)
+    for pid, text in family.items():
+        if sys.executable in text[:200]:
+            for number in (signal.SIGCONT, signal.SIGABRT):  # PYTHONFAULTHANDLER: the ranks tell where they are
+                send(pid, number)
+    try:
+        out, err = process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        for pid in (*family, process.pid):
+            send(pid, signal.SIGKILL)
+        out, err = process.communicate(timeout=10)
+    return "\n".join(f"{pid} {text}" for pid, text in family.items()), out, err
+
+
+def send(pid: int, number: int) -> None:
+    """Send a signal to a process, which may have ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 @pytest.fixture(scope="session")
 def mpirun() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Return ``run(n, what, timeout=60, env=None, check=True, cwd=None, launch=())``.
@@ -62,8 +98,7 @@ def mpirun() -> Callable[..., subprocess.CompletedProcess[str]]:
         cwd: Path | None = None,
         launch: tuple[str, ...] = (),
     ) -> subprocess.CompletedProcess[str]:
-        limit = max(timeout - 5, 1)
-        args = ["-c", PREAMBLE.format(limit=limit) + what] if isinstance(what, str) else what
+        args = ["-c", what] if isinstance(what, str) else what
         full = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", **(env or {})}
         process = subprocess.Popen(
             [*command, *launch, "-n", str(n), sys.executable, *args],
@@ -73,14 +108,12 @@ def mpirun() -> Callable[..., subprocess.CompletedProcess[str]]:
             text=True,
             env=full,
             cwd=cwd,
-            start_new_session=True,
         )
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGABRT)
-            out, err = process.communicate(timeout=10)
-            pytest.fail(f"{n} ranks still ran after {timeout} s\n{out}\n{err}")
+            seen, out, err = end(process)
+            pytest.fail(f"{n} ranks still ran after {timeout} s\n{seen}\n{out}\n{err}")
         done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
         assert not check or done.returncode == 0, f"exit {done.returncode}\n{out}\n{err}"
         return done

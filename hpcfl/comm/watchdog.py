@@ -17,21 +17,25 @@ from time import monotonic
 
 import numpy as np
 
+from hpcfl.comm import heart
 from hpcfl.comm.communicator import Comm
 from hpcfl.errors import PeerError
 
 HEAD = struct.Struct("!QId")  # token of the job, rank, seconds that it waits in one call
 HOST, PLACE = 64, 400  # bytes of a host's name; of a place
+IP_RECVERR = 11  # Linux: errors of a datagram's way are told to its sender
+PERIOD, GRACE = 2.0, 2.0  # seconds between words, at most; in which the launcher may end the others itself
 HERE, PACKAGE = str(Path(__file__).parent), str(Path(__file__).parents[1])
 
 
 @dataclass
 class Seen:
-    """The last word of a rank: when it came, how long it had waited in one call, and where it was."""
+    """The last word of a rank: when it came, how long it had waited in one call, where it was, and from which port."""
 
     at: float
     waits: float
     place: str
+    port: tuple[str, int]
 
 
 class Watchdog:
@@ -40,7 +44,9 @@ class Watchdog:
     Rank 0 judges all others; rank 1 judges rank 0. A rank is given up when nothing was heard of
     it for `timeout` seconds (stopped, or its machine is gone), or when others waited so long in
     a collective call that it did not come to (a stuck file system, an endless loop). A rank
-    that was never heard, as behind a firewall, is not judged by its silence.
+    that was never heard, as behind a firewall, is not judged by its silence. A launcher may
+    miss that a rank died (MPICH's does so once in some hundred times): then its port is closed,
+    and its machine says so to whom asks.
 
     Parameters
     ----------
@@ -53,10 +59,13 @@ class Watchdog:
         self.comm, self.timeout, self.main = comm, timeout, threading.main_thread().ident
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("", 0))
-        self.socket.settimeout(min(timeout / 10, 5.0))
+        self.socket.settimeout(min(timeout / 10, PERIOD))
+        if sys.platform == "linux":
+            self.socket.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         self.hosts, ports, self.token = _introduce(comm, self.socket.getsockname()[1])
         self.judges = [(_address(self.hosts[r], self.hosts[comm.rank]), ports[r]) for r in range(min(2, comm.size))]
         self.seen: dict[int, Seen] = {}
+        self.closed: set[tuple[str, int]] = set()
         self.done = threading.Event()
         self.since, self.spot = monotonic(), ("", 0)
 
@@ -65,6 +74,7 @@ class Watchdog:
         while not self.done.is_set():
             self._tell()
             self._listen()
+            self._ask()
             guilty = self._judge() if self.comm.rank < 2 else None
             if guilty is not None and not self.done.is_set():
                 self._end(guilty)
@@ -82,24 +92,39 @@ class Watchdog:
 
     def _listen(self) -> None:
         """Take in messages for about a tenth of the timeout."""
-        end = monotonic() + min(self.timeout / 10, 5.0)
+        end = monotonic() + min(self.timeout / 10, PERIOD)
         while monotonic() < end and not self.done.is_set():
             with contextlib.suppress(OSError):
-                data = self.socket.recv(HEAD.size + PLACE)
+                data, port = self.socket.recvfrom(HEAD.size + PLACE)
                 token, rank, waits = HEAD.unpack_from(data) if len(data) >= HEAD.size else (0, 0, 0.0)
                 if token == self.token and rank < self.comm.size:
-                    self.seen[rank] = Seen(monotonic(), waits, data[HEAD.size :].decode(errors="replace"))
+                    self.seen[rank] = Seen(monotonic(), waits, data[HEAD.size :].decode(errors="replace"), port)
+
+    def _ask(self) -> None:
+        """Send nothing to each rank that was heard, and note whose port was found closed."""
+        for one in self.seen.values():
+            with contextlib.suppress(OSError):
+                self.socket.sendto(b"", one.port)
+        with contextlib.suppress(OSError):  # none is left
+            while sys.platform == "linux":
+                self.closed.add(self.socket.recvmsg(0, 0, socket.MSG_ERRQUEUE)[3])
 
     def _judge(self) -> int | None:
         """Return the rank to give up, or None."""
         now = monotonic()
         others = {r: s for r, s in self.seen.items() if r != self.comm.rank and (self.comm.rank == 0 or r == 0)}
+        gone = [r for r, s in others.items() if self._died(s)]
         silent = [r for r, s in others.items() if now - s.at > self.timeout]
-        if silent or self.comm.rank != 0:
-            return min(silent, default=None)
+        if gone or silent or self.comm.rank != 0:
+            return min(gone or silent, default=None)
         stuck = [r for r, s in self.seen.items() if s.waits == 0.0]
         waiting = [r for r, s in self.seen.items() if s.waits > self.timeout]
         return min(stuck) if waiting and stuck and len(waiting) + len(stuck) == len(self.seen) else None
+
+    def _died(self, one: Seen) -> bool:
+        """Return whether a rank's port is closed while this one waits for it; with ULFM that is MPI's to say."""
+        waits = "waiting" in self.spot[0] and monotonic() - self.since > GRACE
+        return waits and one.port in self.closed and not heart.enabled()
 
     def _end(self, guilty: int) -> None:
         """Say who and where, dump the stacks of this rank, end all ranks."""
@@ -113,9 +138,12 @@ class Watchdog:
         places = "; ".join(f"rank {r} {s.place}" for r, s in sorted(self.seen.items()))
         silent = monotonic() - self.seen[guilty].at > self.timeout
         what = "was not heard of" if silent else "kept the others waiting"
+        what = f"{what} for {self.timeout:g} s (comm.timeout) and is given up"
+        if self._died(self.seen[guilty]):
+            what = "died, and the launcher did not notice"
         return (
-            f"rank {guilty} on {self.hosts[guilty]} {what} for {self.timeout:g} s (comm.timeout) and is given up; "
-            f"last known places: {places}; look at that machine, then go on with --resume"
+            f"rank {guilty} on {self.hosts[guilty]} {what}; last known places: {places}; "
+            "look at that machine, then go on with --resume"
         )
 
 
@@ -129,6 +157,7 @@ def watch(comm: Comm, timeout: float) -> Iterator[None]:
     threading.Thread(target=dog.run, name="watchdog", daemon=True).start()
     try:
         yield
+        comm.barrier()  # a rank that leaves closes its port, so none may still wait for others
     finally:
         dog.done.set()
 

@@ -82,7 +82,7 @@ def check(done, kind: str, place: str, rank: int) -> None:
         assert code == 75, text
         assert "stopped by" in text
     elif kind == "STOP":
-        assert code in (5, 9) if rank == 0 else code == 5, text
+        assert code in (5, 9), text  # MPICH may tell that it had to kill a rank
         assert f"rank {rank} on " in text
     else:
         assert code not in (0, 75)
