@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import launcher
 
 needs_mpich = pytest.mark.skipif("--oversubscribe" in launcher(), reason="its launcher can be told to miss deaths")
+GIVEN_UP = (5, 9)  # MPICH may tell that it had to kill a rank, instead of what the ranks said
 CODE = """
 import os, signal, time
 import numpy as np
@@ -30,7 +31,7 @@ def test_a_stopped_rank_is_named(mpirun, rank):
     assert f"rank {rank} on " in done.stderr
     assert "was not heard of for 2 s" in done.stderr
     assert "Thread 0x" in done.stderr  # the stack dump
-    assert done.returncode in (5, 9)  # MPICH may tell that it had to kill a rank
+    assert done.returncode in GIVEN_UP
 
 
 @needs_mpich
@@ -50,7 +51,7 @@ def test_a_rank_that_does_not_come_is_named(mpirun):
     assert "rank 2 on " in done.stderr
     assert "kept the others waiting" in done.stderr
     assert "rank 2 outside hpcfl" in done.stderr
-    assert done.returncode == 5
+    assert done.returncode in GIVEN_UP
 
 
 def test_long_work_of_all_ranks_is_left_alone(mpirun):
