@@ -20,5 +20,5 @@ setup(
     package_data={"hpcfl": ["*.md", "py.typed"], "hpcfl.data.samples": ["*.h5", "*.md"]},
     install_requires=["mpi4py>=4", "numpy>=2", "numba>=0.60", "scipy>=1.11", "h5py>=3.11", "tqdm>=4.66", "tomli-w>=1"],
     extras_require={**MPI, "test": TEST, "torch": ["torch"], "bench": BENCH, "plot": ["matplotlib>=3.8"]},
-    entry_points={"console_scripts": ["hpcfl = hpcfl.cli.main:main"]},
+    entry_points={"console_scripts": ["hpcfl = hpcfl.cli.main:entry"]},
 )

@@ -1,7 +1,5 @@
 """``python -m hpcfl`` is the ``hpcfl`` command."""
 
-import sys
+from hpcfl.cli.main import entry
 
-from hpcfl.cli.main import main
-
-sys.exit(main())
+entry()

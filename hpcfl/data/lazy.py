@@ -20,6 +20,20 @@ from hpcfl.kernels import stream
 PART = 1 << 10  # rows of a part: what a predictor takes at once, so that its bits are those of all rows
 
 
+class Runs:
+    """Reads runs of rows of one dataset, without what `h5py.Dataset` prepares anew for each of them."""
+
+    def __init__(self, source: h5py.Dataset) -> None:
+        self.id, self.rest = source.id, source.shape[1:]
+        self.space = source.id.get_space()
+
+    def read(self, start: int, out: np.ndarray) -> None:
+        """Read the rows from `start` on into `out` (n, d)."""
+        shape = (len(out), *self.rest)
+        self.space.select_hyperslab((start, *(0 for _ in self.rest)), shape)
+        self.id.read(h5py.h5s.create_simple(shape), self.space, out)
+
+
 class Lazy:
     """The rows `ids` of a table, in place of an array (n, d) of them.
 
@@ -36,6 +50,7 @@ class Lazy:
         self.table, self.ids, self.check = table, ids, check and table.dtype.kind == "f"
         self.dtype, self.shape = held_as(table.dtype), (len(ids), table.features)
         self.files: dict[str, h5py.File] = {}
+        self.runs: dict[str, Runs] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -73,9 +88,8 @@ class Lazy:
         span = out if direct else np.empty((stop - start, self.shape[1]), self.table.dtype)
         for path, low, high, at in self.table.pieces(start, stop):
             to = span[at - start : at - start + high - low]
-            source = self._file(path)[self.table.names["x"]]
             try:
-                source.read_direct(to.reshape(to.shape[:1] + source.shape[1:]), np.s_[low:high])
+                self._dataset(path).read(low, to)
             except OSError as error:
                 raise DataError(f"{path}: rows {low} to {high} cannot be read ({error})") from None
         if not direct:
@@ -97,6 +111,11 @@ class Lazy:
             bad = checks.not_finite(x)
             row = int(np.argmax(bad))
             raise DataError(checks.name_bad(self.table, x, bad, int(self.ids[a + row]) - row))
+
+    def _dataset(self, path: str) -> Runs:
+        if path not in self.runs:
+            self.runs[path] = Runs(self._file(path)[self.table.names["x"]])
+        return self.runs[path]
 
     def _file(self, path: str) -> h5py.File:
         if path not in self.files:

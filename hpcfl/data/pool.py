@@ -45,10 +45,11 @@ class Pool:
         if self.sparse:
             self.room = max(_most(self.lazy.lengths[a : a + n], block) for a, n in zip(starts, lengths, strict=True))
             values = slots * self.room
-            data, indices = np.zeros(values, self.lazy.dtype), np.zeros(values, np.int32)
+            data, indices = np.full(values, 0, self.lazy.dtype), np.full(values, 0, np.int32)
             self.x = CSR(data, indices, np.zeros(slots * self.pitch + 1, np.int64))
         else:
-            self.x = np.zeros((slots * block, self.lazy.shape[1]), self.lazy.dtype)
+            # Written now: the system gives memory page by page at the first touch, which would be in the first steps.
+            self.x = np.full((slots * block, self.lazy.shape[1]), 0, self.lazy.dtype)
 
     def warm(self) -> None:
         """Compile the kernel that looks for bad values."""
@@ -64,7 +65,7 @@ class Pool:
                     a = (int(offset[j]) + b * self.block) % length
                     first = min(count, length - a)
                     runs = [(start + a, start + a + first), (start, start + count - first)]
-                    self._put((half * len(self.starts) + j) * WINDOW + i, runs)
+                    self._put((half * len(self.starts) + j) * WINDOW + i, runs if first < count else runs[:1])
 
     def locate(self, half: int, order: np.ndarray) -> None:
         """Turn numbers within a window, `order` (s, rows), into rows of `x`, in place."""

@@ -40,6 +40,10 @@ class Sums:
         """Sum gradient and tally of this rank's rows of a batch and all other ranks' (collective)."""
         raise NotImplementedError
 
+    def warm(self, w: np.ndarray, vector: np.ndarray) -> None:
+        """Compile every kernel of `add` on one row, writing into `vector` (P + TALLY,) (local)."""
+        self.local.write(w, np.zeros(1, np.int32), vector)
+
     def own(self) -> dict[str, np.ndarray]:
         """Return what the next sums depend on and this rank alone has: a checkpoint's `own`."""
         return {}
@@ -111,6 +115,11 @@ class PlainSums(Sums):
         self.total = self.sum.total
         self.error: Exception | None = None
 
+    def warm(self, w: np.ndarray, vector: np.ndarray) -> None:
+        """See `Sums.warm`."""
+        super().warm(w, vector)
+        self.sum.warm()
+
     def add(self, w: np.ndarray, batch: Batch, stop: bool = False) -> None:
         """See `Sums.add`."""
         self.error = safely(self.local, w, batch, slice(None), self.sum.mine)
@@ -139,6 +148,14 @@ class TreeSums(Sums):
         self.total = self.tree.total
         self.error: Exception | None = None
         self.pieces = pieces(int(runs[comm.rank]), bounds * depth, CHUNK if local.tree else 0)
+
+    def warm(self, w: np.ndarray, vector: np.ndarray) -> None:
+        """See `Sums.warm`."""
+        widths = {b - a for a, b in self.pieces}
+        if 1 in widths:
+            super().warm(w, vector)
+        if widths != {1}:
+            self.local.write(w, np.zeros(2, np.int32), vector, np.arange(3))
 
     def add(self, w: np.ndarray, batch: Batch, stop: bool = False) -> None:
         """See `Sums.add`."""

@@ -13,7 +13,6 @@ from hpcfl.config import Job
 from hpcfl.data.shard import Shards
 from hpcfl.errors import DivergedError
 from hpcfl.kernels import updates
-from hpcfl.kernels.sums import add_rows
 from hpcfl.trainers.gradients import ERROR, LOSS, STOP, TALLY, WEIGHT
 from hpcfl.trainers.objective import Objective
 
@@ -51,10 +50,7 @@ class Stepper:
     def warm(self, gradient: Any) -> None:
         """Compile every kernel of a step on one row, without changing anything (local)."""
         w, vector = self.w.copy(), np.zeros(self.size + TALLY, self.w.dtype)
-        gradient.local.write(w, np.zeros(1, np.int32), vector)
-        if gradient.local.tree:
-            gradient.local.write(w, np.zeros(2, np.int32), vector, np.arange(3))
-        add_rows(vector[None], 0, vector.size, vector)
+        gradient.warm(w, vector)
         self._move(w, vector, self.state.copy(), 0.0, 1)
         updates.norm(w)
 
