@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 
 
 def _digest(seed: int, purpose: str, keys: tuple[int, ...], size: int) -> bytes:
@@ -17,7 +18,18 @@ def key(seed: int, purpose: str, *keys: int) -> np.uint64:
     return np.uint64(int.from_bytes(_digest(seed, purpose, keys, 8), "little"))
 
 
+class _Words(ISeedSequence):
+    """The key of a bit generator as it is: given as ``key=``, it would be read from the system's entropy first."""
+
+    def __init__(self, words: np.ndarray) -> None:
+        self.words = words
+
+    def generate_state(self, n_words: int, dtype: object = np.uint32) -> np.ndarray:
+        """Return the words, which are of the number and type that Philox asks for."""
+        return self.words
+
+
 def stream(seed: int, purpose: str, *keys: int) -> np.random.Generator:
     """Return a generator that depends on its arguments alone (Philox, Salmon et al. 2011)."""
     words = np.frombuffer(_digest(seed, purpose, keys, 16), np.uint64)
-    return np.random.Generator(np.random.Philox(key=words))
+    return np.random.Generator(np.random.Philox(_Words(words)))  # type: ignore[arg-type]  # NumPy's stubs lack it

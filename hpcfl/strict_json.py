@@ -18,4 +18,7 @@ def plain(value: Any) -> Any:
 
 def dumps(value: Any, indent: int | None = None) -> str:
     """Return `value` as JSON text."""
-    return json.dumps(plain(value), indent=indent, allow_nan=False)
+    try:
+        return json.dumps(value, indent=indent, allow_nan=False)
+    except ValueError:  # JSON cannot say it
+        return json.dumps(plain(value), indent=indent, allow_nan=False)

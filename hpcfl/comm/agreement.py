@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from mpi4py import MPI
 
 from hpcfl.errors import HpcflError, by_code
+
+T = TypeVar("T")
 
 
 def agree(mpi: MPI.Comm, error: BaseException | None, place: str) -> None:
@@ -37,6 +41,51 @@ def agree(mpi: MPI.Comm, error: BaseException | None, place: str) -> None:
     shared = by_code(code)(text)
     shared.agreed, shared.speaker = True, mpi.rank == root
     raise shared from error
+
+
+class Rider:
+    """What a rank has to say, in two numbers that ride on a message which all ranks exchange anyway.
+
+    An agreement after each local block costs a message each, and as many waits for the slowest rank. With a
+    rider, blocks may fail until the message; then all ranks know, and agree only if one of them did.
+
+    Parameters
+    ----------
+    mpi : mpi4py.MPI.Comm
+    asks : bool
+        Whether this rank asks for something; it means nothing here.
+
+    Attributes
+    ----------
+    own : (2,) int64
+        Blocks that failed here, whether this rank asks.
+    known : (2,) int64
+        Sums of the ranks' `own`, where and when they are known.
+    """
+
+    def __init__(self, mpi: MPI.Comm, asks: bool = False) -> None:
+        self.mpi, self.place = mpi, ""
+        self.error: BaseException | None = None
+        self.own = np.array([0, asks], np.int64)
+        self.known = self.own
+
+    def run(self, place: str, block: Callable[[], T]) -> T | None:
+        """Return what a local block gives; None if it fails, or if one is known to have failed before."""
+        if not self.known[0]:
+            try:
+                return block()
+            except Exception as error:
+                self.error, self.place, self.own[0] = error, place, 1
+        return None
+
+    def told(self) -> np.ndarray:
+        """Return `known` with what failed here since, for the one rank that tells the others."""
+        return self.known + np.array([self.error is not None, 0])
+
+    def settle(self, known: np.ndarray) -> None:
+        """Raise the same error on all ranks if one failed, as all of them know by now (collective)."""
+        if known[0]:
+            agree(self.mpi, self.error, self.place)
 
 
 def _send(mpi: MPI.Comm, root: int, error: BaseException | None, place: str) -> tuple[int, str]:

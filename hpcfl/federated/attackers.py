@@ -20,11 +20,14 @@ class Attackers:
     ----------
     bad : (clients,) bool
         The same on every rank.
+    talk : bool
+        Whether ranks exchange messages to forge some.
     """
 
     def __init__(self, job: Job, people: Population, comm: Comm) -> None:
         self.rule, self.bound = job.federated.attack, job.federated.bound
         self.bad = np.zeros(people.counts.size, bool)
+        self.talk = self.rule is not None and not self.rule.poisons
         if self.rule is None:
             return
         alive = np.flatnonzero(people.counts)
@@ -52,7 +55,7 @@ class Attackers:
         keys : (len(ids),) uint64
             Of the clients' random draws.
         """
-        if self.rule is None or self.rule.poisons:
+        if not self.talk:
             return
         bad = self.bad[ids]
         known = [self._moments(v, bad, comm) for v in out.values()]

@@ -28,8 +28,6 @@ class Bank:
 
     Attributes
     ----------
-    stays : (P,) bool
-        Coordinates of `local`.
     own_names, shared_names : tuple of str
         `local`, and the layout's other names.
     """
@@ -45,9 +43,13 @@ class Bank:
     ) -> None:
         self.told, self.shared, self.layout = told, shared, layout
         self.own_names, self.shared_names = local, tuple(name for name in layout.shapes if name not in local)
-        self.stays = layout.mask(local)
         self.names: dict[str, int] = {}
         self.own = np.empty((keeps + SPARE, clients, shared.shape[1]), shared.dtype)
+
+    @property
+    def stays(self) -> np.ndarray:
+        """Coordinates that never leave a client, (P,) bool."""
+        return self.layout.mask(self.own_names)
 
     def __getitem__(self, name: str) -> np.ndarray:
         return np.asarray(self.shared[self.told[name]] if name in self.told else self.own[self.names[name]])
@@ -77,7 +79,8 @@ class Bank:
         still = [
             (i, a, b)
             for i, r in enumerate(runs)
+            if r.part
             for name, (a, b) in self.layout.ranges().items()
-            if r.part and name not in r.part
+            if name not in r.part
         ]
         return Plan(np.array(rows, np.int64), np.array(numbers, np.float64), np.array(still, np.int64).reshape(-1, 3))

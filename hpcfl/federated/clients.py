@@ -30,17 +30,18 @@ class Clients:
     people : Population
     kept : Kept
         What clients keep between rounds.
+
+    Attributes
+    ----------
+    spared : int
+        Coordinates of a vector that never leave a client.
     """
 
     def __init__(self, job: Job, objective: Any, people: Population, kept: Kept) -> None:
         self.job, self.people, self.kept, self.strategy = job, people, kept, job.federated.strategy
         self.local = Local(job, objective, people)
         self.stays = self.strategy.local(tuple(objective.layout.shapes))
-
-    @property
-    def spared(self) -> int:
-        """Coordinates of a vector that never leave a client."""
-        return int(self.local.layout.mask(self.stays).sum())
+        self.spared = int(objective.layout.mask(self.stays).sum())
 
     def meet(
         self,

@@ -71,4 +71,4 @@ def deal(cohort: np.ndarray, cost: np.ndarray, group: np.ndarray, groups: np.nda
 def slabs(places: list[np.ndarray], rank: int, most: int) -> list[np.ndarray]:
     """Cut the places of `rank` into runs of at most `most`, as many of them as every other rank has."""
     longest = max(p.size for p in places)
-    return np.array_split(places[rank], max(-(-longest // most), 1))
+    return np.array_split(places[rank], -(-longest // most)) if longest > most else [places[rank]]

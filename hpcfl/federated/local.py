@@ -40,6 +40,7 @@ class Local:
         self.chunk = max(self.batch, min(PROBE, most))
         self.scratch = self._scratch(most)
         self.loss_grad, self.step = self._typed()
+        self.table, self.solver = self._tables()
 
     def _scratch(self, most: int) -> tables.Scratch:
         size, kind, slots = self.layout.size, self.objective.dtype, self.rule.slots
@@ -58,11 +59,13 @@ class Local:
         loss_grad = Typed(objective.rule.loss_grad(objective.sparse), "float64", *given)
         return loss_grad, Typed(self.rule.kernel(), "void", w, grad, state, self.rule.hyper(), 0.1, 1)
 
-    def _clients(self, ids: np.ndarray, streams: np.ndarray, steps: np.ndarray) -> tables.Clients:
-        people, rows = self.people, self.people.shards.train
-        return tables.Clients(
-            rows.x, rows.y, self.objective.affine, self.objective.spec, people.rows, people.starts, ids, streams, steps
-        )
+    def _tables(self) -> tuple[tables.Clients, tables.Solver]:
+        """Return what stays the same from round to round, nobody at work."""
+        given, people, rows, nobody = self.objective, self.people, self.people.shards.train, np.empty(0, np.int64)
+        where = rows.x, rows.y, given.affine, given.spec, people.rows, people.starts
+        how = float(given.rule.l2), float(self.clip), self.batch, self.ghost
+        clients = tables.Clients(*where, nobody, nobody.astype(np.uint64), nobody)
+        return clients, tables.Solver(self.rule.hyper(), given.penalized, 0.0, *how)
 
     def run(
         self, ids: np.ndarray, streams: np.ndarray, steps: np.ndarray, runs: tuple[Run, ...], bank: Bank, rate: float
@@ -74,17 +77,8 @@ class Local:
         (clients, 3) float64
             Loss sum and weight sum over the steps of the first run, end of the ghost.
         """
-        solver = tables.Solver(
-            self.rule.hyper(),
-            self.objective.penalized,
-            rate,
-            float(self.objective.rule.l2),
-            float(self.clip),
-            self.batch,
-            self.ghost,
-        )
-        stats = np.zeros((ids.size, 3))
-        plan, clients = bank.plan(runs), self._clients(ids, streams, steps)
+        stats, plan, solver = np.zeros((ids.size, 3)), bank.plan(runs), self.solver._replace(rate=rate)
+        clients = self.table._replace(who=ids, streams=streams, steps=steps)
         kernels.train(
             self.loss_grad, self.step, clients, plan, solver, bank.shared, bank.own, self.scratch, stats
         )  # fmt: skip
@@ -107,6 +101,6 @@ class Local:
 
     def _probe(self, ids: np.ndarray, w: np.ndarray, grads: np.ndarray) -> np.ndarray:
         sums = np.zeros((ids.size, 2))
-        clients = self._clients(ids, np.zeros(ids.size, np.uint64), np.zeros(ids.size, np.int64))
+        clients = self.table._replace(who=ids)
         kernels.probe(self.loss_grad, w, clients, self.chunk, self.scratch, sums, grads)
         return np.column_stack([sums[:, 0], np.maximum(sums[:, 1], 1e-300)])

@@ -46,7 +46,7 @@ class Outbound:
         self.bytes += len(self.vectors) * message_bytes(self.code, self.layout, job.model.dtype)
 
     def send(self, out: Vectors, bank: Bank, r: int, ids: np.ndarray, cohort: np.ndarray, comm: Comm) -> np.ndarray:
-        """Turn the messages `out` of the clients `ids` into what arrives, in place (collective).
+        """Turn the messages `out` of the clients `ids` into what arrives, in place (collective if attackers talk).
 
         Returns
         -------
@@ -56,13 +56,13 @@ class Outbound:
         own = GOLD * (ids.astype(np.uint64) + np.uint64(1))
         vectors = {name: out[name][:, self.leaves] for name in self.vectors}
         self.attackers.forge(vectors, ids, cohort, key(self.seed, "forge", r) + own, comm)
-        with comm.together("compressing messages"):
-            fine = fixed.within([vectors.get(name, v) for name, v in out.items()], self.bound)
-            if name_of(self.code) != "none":
-                for k, (name, v) in enumerate(vectors.items()):
-                    v[~fine] = 0  # a code may not end on what is not finite
-                    self._compress(v, bank, name, key(self.seed, "code", r, k) + own)
-                fine &= fixed.within(list(vectors.values()), self.bound)
+        fine = fixed.within([vectors.get(name, v) for name, v in out.items()], self.bound)
+        if name_of(self.code) != "none":
+            for k, (name, v) in enumerate(vectors.items()):
+                v[~fine] = 0  # a code may not end on what is not finite
+                self._compress(v, bank, name, key(self.seed, "code", r, k) + own)
+            fine &= fixed.within(list(vectors.values()), self.bound)
+        if not isinstance(self.leaves, slice):  # else they are views
             for name, v in vectors.items():
                 out[name][:, self.leaves] = v
         return fine

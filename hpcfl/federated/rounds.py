@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hpcfl.comm.agreement import Rider
 from hpcfl.comm.communicator import Comm
 from hpcfl.config import Job
 from hpcfl.federated import fixed
 from hpcfl.federated.bank import SPARE, Bank
 from hpcfl.federated.clients import Clients
 from hpcfl.federated.cohort import Cohort, deal, slabs
+from hpcfl.federated.downlink import ACCEPTED, MODEL, Downlink
 from hpcfl.federated.hierarchy import Hierarchy
 from hpcfl.federated.kept import Kept
 from hpcfl.federated.local import Local
@@ -22,7 +25,7 @@ from hpcfl.federated.outbound import Outbound, message_bytes
 from hpcfl.federated.population import Population
 from hpcfl.federated.timetable import Timetable
 from hpcfl.federated.types import Run, Vectors
-from hpcfl.federated.uplink import ACCEPTED, MODEL, STATS, Messages, Uplink
+from hpcfl.federated.uplink import TRAINING, Messages, Uplink
 from hpcfl.seeding import stream
 
 
@@ -45,7 +48,9 @@ class Rounds:
         self.server: Vectors = {"w": self.strategy.start(w, stream(job.seed, "models")), **self.strategy.init(w)}
         self.models = self.server["w"].size // w.size
         self.momentum = np.zeros((fed.server.slots, self.server["w"].size))
-        self.shared = np.empty((self.models + len(self.strategy.told), w.size), w.dtype)
+        vectors, most = self.models + len(self.strategy.told), int(np.count_nonzero(people.counts))
+        self.downlink = Downlink(vectors, w.size, w.dtype, most, comm)
+        self.shared = self.downlink.vectors
         self.past: list[np.ndarray] = []  # the newest models, as far back as clients train on them
         gather, models = fed.exchange == "gather", max(self.models, fed.hierarchy.groups)
         self.uplink, self.first = (
@@ -110,51 +115,62 @@ class Rounds:
             nodes = np.zeros_like(nodes)
         return nodes, np.arange(people.counts.size) % (int(nodes.max()) + 1)
 
-    def tell(self) -> None:
-        """Broadcast the model and what the strategy tells with it (collective)."""
+    def tell(self, clients: int = 0) -> None:
+        """Broadcast the model, what the strategy tells with it, and the stats of a round's clients (collective)."""
         self.shared[: self.models] = self.server["w"]
         for i, name in enumerate(self.strategy.told, self.models):
             self.shared[i] = self.server[name]
-        self.comm.bcast(self.shared, purpose="model")
+        self.downlink.send(clients)
         if self.timetable.arrivals:
             self.past = [*self.past, self.w.copy()][-self.timetable.reach :]
 
-    def round(self, r: int) -> dict[str, Any]:
-        """Make round `r`, counted from 0, and return its record (collective)."""
-        cohort, rate = self.timetable.draw(r, self._losses), self.rate(r)
+    @property
+    def asked(self) -> bool:
+        """Whether a rank asked for something in the round before."""
+        return bool(self.downlink.rider[1])
+
+    def round(self, r: int, asks: bool = False) -> dict[str, Any]:
+        """Make round `r`, counted from 0, and return its record; all learn if this rank `asks` (collective).
+
+        In most rounds the ranks meet twice: in the sum of the updates and in the broadcast of the model.
+        """
+        cohort, rate, rider = self.timetable.draw(r, self._losses), self.rate(r), Rider(self.comm.mpi, asks)
         if self.strategy.asks:
             self._ask(cohort, rate)
+        exchange = partial(self._exchange, cohort, rate, rider)
         if self.hierarchy.groups:
-            way, stats = self.hierarchy.meet(r, self.w, cohort, rate, partial(self._exchange, cohort, rate))
-        elif self.timetable.arrivals:
-            way, stats = self._way(r, rate, *self._exchange(cohort, rate, r, np.stack(self.past), -1 - cohort.ages))
+            way, stats = self.hierarchy.meet(r, self.w, cohort, rate, exchange)
         else:
-            way, stats = self._way(r, rate, *self._exchange(cohort, rate, r, self.shared))
-        with self.comm.together("moving the model"):
-            if way is not None:
-                self._move(way, r)
-        self.tell()
-        return self._record(cohort, stats, r)
+            got, stats = exchange(r, np.stack(self.past), -1 - cohort.ages) if self.past else exchange(r, self.shared)
+            way = rider.run("combining updates", lambda: self._way(rate, stats, got)) if got else None
+        if way is not None:
+            rider.run("moving the model", lambda: self._move(way, r))
+        if self.comm.rank == 0:
+            self.downlink.rider[:] = rider.told()
+            self.downlink.stats[: len(stats)] = stats
+        self.tell(cohort.ids.size)
+        rider.settle(self.downlink.rider)
+        return self._record(cohort, r)
 
     def _exchange(
-        self, cohort: Cohort, rate: float, r: int, models: np.ndarray, which: np.ndarray | None = None
+        self, cohort: Cohort, rate: float, rider: Rider, r: int, models: np.ndarray, which: np.ndarray | None = None
     ) -> tuple[Vectors, np.ndarray]:
         """Let the cohort train, each client on its strategy's model or number `which` of `models` (collective)."""
-        return self.uplink.send(self._work(cohort, rate, r, models, which), cohort)
+        return self.uplink.send(self._work(cohort, rate, r, models, which), cohort, rider)
 
     def _work(
         self, cohort: Cohort, rate: float, r: int, models: np.ndarray, which: np.ndarray | None
     ) -> Iterator[Messages]:
-        """Train this rank's clients, a slab at a time, and give their messages (collective)."""
+        """Train this rank's clients, a slab at a time, and give their messages (collective if attackers talk)."""
+        guard = self.comm.together if self.outbound.attackers.talk else nullcontext
         for mine in slabs(cohort.places, self.comm.rank, self.slab):
-            with self.comm.together("training clients"):
+            with guard(TRAINING):
                 ids, steps, model = cohort.ids[mine], cohort.steps[mine], None if which is None else which[mine]
                 bank, out, stats = self.clients.train(r, ids, steps, models, rate, self.uplink, model)
             fine = self.outbound.send(out, bank, r, ids, cohort.ids, self.comm)
-            with self.comm.together("keeping client state"):
-                stats = self.clients.keep(ids, fine, bank, stats)
-                if self.timetable.arrivals:
-                    self._discount(out, stats, cohort.ages[mine])
+            stats = self.clients.keep(ids, fine, bank, stats)
+            if self.timetable.arrivals:
+                self._discount(out, stats, cohort.ages[mine])
             yield mine, out, stats
 
     def _slab(self, each: int) -> int:
@@ -185,7 +201,7 @@ class Rounds:
         mine = cohort.places[self.comm.rank]
         with self.comm.together("asking clients"):
             out, stats = self.clients.answer(cohort.ids[mine], cohort.steps[mine], self.shared, rate, self.first)
-        got, _ = self.first.send([(mine, out, stats)], cohort)
+        got, _ = self.first.send([(mine, out, stats)], cohort, Rider(self.comm.mpi))
         if got:
             self.strategy.hear(self.server, got)
         self.tell()
@@ -195,11 +211,10 @@ class Rounds:
         optimizer = self.job.optimizer
         return float(optimizer.rule.learning_rate * optimizer.schedule.factor(r, self.job.train.rounds))
 
-    def _way(self, r: int, rate: float, got: Vectors, stats: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-        """Return where the strategy wants to go (rank 0), None if nobody is left (collective)."""
-        with self.comm.together("combining updates"):
-            share = float(stats[:, ACCEPTED].sum()) / max(int(np.count_nonzero(self.people.counts)), 1)
-            return (self.strategy.combine(self.server, got, share, rate) if got else None), stats
+    def _way(self, rate: float, stats: np.ndarray, got: Vectors) -> np.ndarray:
+        """Return where the strategy wants to go (rank 0)."""
+        share = float(stats[:, ACCEPTED].sum()) / len(self.downlink.stats)
+        return self.strategy.combine(self.server, got, share, rate)
 
     def _move(self, direction: np.ndarray, r: int) -> None:
         """Move the model (rank 0)."""
@@ -207,10 +222,9 @@ class Rounds:
         rule.step(w, -np.asarray(direction, np.float64).reshape(-1), self.momentum, rule.learning_rate, r + 1)
         self.server["w"][:] = w.reshape(self.server["w"].shape)
 
-    def _record(self, cohort: Cohort, stats: np.ndarray, r: int) -> dict[str, Any]:
-        """Return what the log says of a round (collective)."""
-        whole = stats if self.comm.rank == 0 else np.empty((cohort.ids.size, STATS))
-        stats = self.comm.bcast(np.ascontiguousarray(whole), purpose="stats")
+    def _record(self, cohort: Cohort, r: int) -> dict[str, Any]:
+        """Return what the log says of a round."""
+        stats = self.downlink.stats[: cohort.ids.size]
         fine = stats[:, ACCEPTED] > 0
         sent, asked = self.outbound.bytes, self.first.message_bytes(self.w.itemsize)
         bad = self.outbound.attackers.bad[cohort.ids]

@@ -30,10 +30,11 @@ class Timetable:
     def __init__(self, job: Job, counts: np.ndarray, batch: int, group: np.ndarray, groups: np.ndarray) -> None:
         self.fed, self.seed, self.counts, self.batch = job.federated, job.seed, counts, batch
         self.group, self.groups = group, groups
+        self.alive, self.full = np.flatnonzero(counts), self.steps(counts)
         self.pace = stream(job.seed, "pace").standard_normal(counts.size)
         self.arrivals: Arrivals | None = None
         if self.fed.asynchronous.concurrency:
-            self.arrivals = Arrivals(self.fed, job.seed, counts, self.steps(counts), self.pace)
+            self.arrivals = Arrivals(self.fed, job.seed, counts, self.full, self.pace)
 
     def steps(self, rows: np.ndarray) -> np.ndarray:
         """Return the local steps of clients with so many rows, int64."""
@@ -49,9 +50,8 @@ class Timetable:
         """
         if self.arrivals:
             back = self.arrivals.next()
-            return self._cohort(back.ids, self.steps(self.counts[back.ids]), back.lost, back.seconds, back.ages)
-        fed, counts = self.fed, self.counts
-        alive = np.flatnonzero(counts)
+            return self._cohort(back.ids, self.full[back.ids], back.lost, back.seconds, back.ages)
+        fed, counts, alive = self.fed, self.counts, self.alive
         size = max(round(fed.fraction * alive.size) if fed.fraction else fed.clients_per_round, 1)
         more = min(round(size * fed.deadline.over_selection), alive.size)
         drawn = alive[fed.sampler.draw(counts[alive], more, r, stream(self.seed, "cohort", r))]
@@ -60,8 +60,8 @@ class Timetable:
             asked, drawn = drawn.size, drawn[narrow(losses(drawn), more)]
         epochs = 0 if fed.local_steps else fed.local_epochs
         wanted = size if more > size else drawn.size
-        rng, full = stream(self.seed, "attendance", r), self.steps(counts[drawn])
-        there, steps, seconds = attend(fed, rng, full, epochs, self.pace[drawn], wanted)
+        rng = stream(self.seed, "attendance", r)
+        there, steps, seconds = attend(fed, rng, self.full[drawn], epochs, self.pace[drawn], wanted)
         ages = np.zeros(int(there.sum()), np.int64)
         return self._cohort(drawn[there], steps[there], drawn[~there], seconds, ages)._replace(asked=asked)
 

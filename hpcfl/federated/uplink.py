@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from hpcfl.comm.agreement import Rider
 from hpcfl.comm.communicator import Comm
 from hpcfl.federated import fixed
 from hpcfl.federated.cohort import Cohort
+from hpcfl.federated.downlink import ACCEPTED, MODEL, STATS
 from hpcfl.federated.slices import Slices
 from hpcfl.federated.types import Part, Vectors
 
-STATS = 4  # loss sum, loss weight, accepted, model
-ACCEPTED, MODEL = 2, 3
+TRAINING = "training clients"
 Messages = tuple[np.ndarray, Vectors, np.ndarray]  # places, parts, stats of some clients
 
 
@@ -60,7 +61,7 @@ class Uplink:
         self.parts, self.aggregator, self.weighting, self.bound = parts, aggregator, weighting, bound
         self.gather, self.comm, self.models = gather, comm, models
         self.lengths = [size if p.size == "w" else 1 for p in parts]
-        self.ends = np.cumsum([0, *self.lengths]) * models
+        self.ends = (np.cumsum([0, *self.lengths]) * models).tolist()
         self.last: Vectors = {}
         if aggregator.stack:
             self.last = {p.name: np.zeros((models, n)) for p, n in zip(parts, self.lengths, strict=True)}
@@ -80,7 +81,7 @@ class Uplink:
         """Return the weight of each client in the mean of a part."""
         return rows if (self.weighting or part.weight) == "rows" else np.ones(rows.size)
 
-    def send(self, messages: Iterable[Messages], cohort: Cohort) -> tuple[Vectors, np.ndarray]:
+    def send(self, messages: Iterable[Messages], cohort: Cohort, rider: Rider) -> tuple[Vectors, np.ndarray]:
         """Bring the messages together (collective).
 
         Parameters
@@ -89,7 +90,10 @@ class Uplink:
             This rank's clients, a slab at a time, all of them in the order of ``cohort.places``: their
             places in the cohort; their messages, (clients, length) each; and stats, (clients, 4) float64:
             loss sum, loss weight, 1 for an accepted client or 0, and the number of its model.
+            Making them may fail.
         cohort : Cohort
+        rider : Rider
+            Comes back with what rank 0 knows of all ranks.
 
         Returns
         -------
@@ -97,22 +101,36 @@ class Uplink:
             On rank 0 the combined message ({} if nobody is left), (length,) or with several models
             (models, length) each, and the whole cohort's stats.
         """
-        if self.aggregator.stack:
-            return self._sliced(*_joined(messages), cohort)
-        if self.gather:
-            return self._gathered(*_joined(messages), cohort)
-        total = np.zeros(self.ends[-1] + cohort.ids.size * STATS, np.int64)
-        for places, out, stats in messages:
-            self._add(out, cohort.rows[places], stats, cohort, total)
-            # The stats ride along as bit patterns: each is one rank's, all others add zeros.
-            total[self.ends[-1] :].reshape(-1, STATS)[places] = stats.view(np.int64)
+        if not (self.aggregator.stack or self.gather):
+            return self._summed(messages, cohort, rider)
+        with self.comm.together(TRAINING):
+            out, stats = _joined(messages)
+        rider.known = self.comm.reduce(rider.own.copy(), purpose="updates")
+        return (self._sliced if self.aggregator.stack else self._gathered)(out, stats, cohort)
+
+    def _summed(self, messages: Iterable[Messages], cohort: Cohort, rider: Rider) -> tuple[Vectors, np.ndarray]:
+        """Add all up in one sum: the updates, the stats as bit patterns, of which the others add zeros, the rider."""
+        end = self.ends[-1] + cohort.ids.size * STATS
+        total = np.zeros(end + rider.own.size, np.int64)
+        sums, bits, last = total[: self.ends[-1]], total[self.ends[-1] : end].reshape(-1, STATS), total[end:]
+
+        def add() -> None:
+            for places, out, stats in messages:
+                self._add(out, cohort.rows[places], stats, cohort, sums)
+                bits[places] = stats.view(np.int64)
+
+        rider.run(TRAINING, add)
+        last[:] = rider.own
         self.comm.reduce(total, purpose="updates")
-        whole = total[self.ends[-1] :].view(np.float64).reshape(-1, STATS)
-        return (self._means(total, whole, cohort) if self.comm.rank == 0 else {}), whole
+        rider.known, whole, got = last, bits.view(np.float64), None
+        if self.comm.rank == 0:
+            got = rider.run("adding updates up", lambda: self._means(sums, whole, cohort))
+        return got or {}, whole
 
     def _add(self, out: Vectors, rows: np.ndarray, stats: np.ndarray, cohort: Cohort, total: np.ndarray) -> None:
         for part, a, b in zip(self.parts, self.ends[:-1], self.ends[1:], strict=True):
-            for weights, sums in zip(self._shares(part, rows, stats), np.split(total[a:b], self.models), strict=True):
+            each = total[a:b].reshape(self.models, -1)
+            for weights, sums in zip(self._shares(part, rows, stats), each, strict=True):
                 fixed.add(out[part.name], weights, self._scale(part, cohort), sums)
 
     def _shares(self, part: Part, rows: np.ndarray, stats: np.ndarray) -> np.ndarray:

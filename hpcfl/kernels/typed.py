@@ -11,6 +11,7 @@ from typing import Any
 
 from numba import typeof, types
 from numba.experimental.function_type import _get_wrapper_address
+from numba.extending import typeof_impl
 
 
 class Typed(types.WrapperAddressProtocol):
@@ -30,10 +31,17 @@ class Typed(types.WrapperAddressProtocol):
         self._signature = getattr(types, result)(*[typeof(value) for value in arguments])
         function.compile(self._signature.args)
         self._address = _get_wrapper_address(function, self._signature)
+        self.kind = types.FunctionType(self._signature)
 
     def __wrapper_address__(self) -> int:
         return int(self._address)
 
     def signature(self) -> Any:
-        """Return the signature, by which Numba knows this value's type."""
+        """Return the signature."""
         return self._signature
+
+
+@typeof_impl.register(Typed)
+def _kind(value: Typed, context: Any) -> Any:
+    """Return the type, made once: Numba's own way makes it anew at each call, which takes 20 us."""
+    return value.kind

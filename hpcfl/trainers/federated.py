@@ -20,7 +20,7 @@ from hpcfl.schema import name_of
 from hpcfl.sections.fits import robust
 from hpcfl.trainers.evaluation import evaluate, scalars
 from hpcfl.trainers.keeper import Keeper
-from hpcfl.trainers.objective import bind
+from hpcfl.trainers.objective import Objective, bind
 from hpcfl.trainers.outcome import Outcome
 from hpcfl.trainers.spending import Spending
 
@@ -33,42 +33,18 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
     UsageError
         The cohort is larger than the clients, or the partition cannot be made.
     """
-    people = population.load(job, comm)
-    with comm.together("reading the job file"):
-        check(job, people)
-    objective = bind(job, people.shards, people.comm)
-    with comm.together("reading the job file"):
-        fits(job, tuple(objective.layout.shapes))
-    attrs = objective.attrs(people.shards)
-    silos = bool((people.owner >= 0).all())
-    ranked = not silos  # an AUC compares single rows, which must not leave a silo
-    with comm.node_first("compiling kernels"):
-        Rounds.warm(job, objective, people)
+    people, objective = prepare(job, comm)
     rounds = Rounds(job, objective, people, comm)
-    measure = Measure(
-        job,
-        rounds.clients,
-        lambda w: objective.rule.predictor(objective.arrays(w), attrs),
-        getattr(objective.rule, "probabilities", True),
-        rounds.group,
-        rounds.groups,
-    )
+    judge = Judge(job, objective, rounds)
     spending = Spending(job.evaluate.target)
-    first = resume(keeper.load(people.files, apart=silos), rounds, spending)
-    tested = people.shards.test_total > 0 and (not job.evaluate.on or "test" in job.evaluate.on)
-
-    def measured(r: int, last: bool) -> dict[str, Any]:
-        test = evaluate(objective, rounds.w, people.shards.test, attrs, comm, ranked) if tested else {}
-        clients = measure(r, rounds.shared, rounds.rate(max(r - 1, 0)), comm)
-        return ({"test": test if last else scalars(test)} if tested else {}) | clients
-
+    first = resume(keeper.load(people.files, apart=judge.silos), rounds, spending)
     rounds.tell()
     spent: list[float] = []
     record: dict[str, Any] = {}
     rows = 0
     for r in range(first, job.train.rounds):
         start = perf_counter()
-        record = rounds.round(r)
+        record = rounds.round(r, keeper.asks(rounds=r + 1))
         spent.append(perf_counter() - start)
         record |= {"learning_rate": rounds.rate(r), "seconds": spent[-1]}
         if people.lost.size:
@@ -76,27 +52,85 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         rows += record["rows"]
         last = r + 1 == job.train.rounds
         if last or (r + 1) % job.evaluate.every == 0:
-            record |= measured(r + 1, last)
+            record |= judge(r + 1, last)
         spending.add(record)
         yield record
-        if comm.max(keeper.asks(rounds=r + 1), "stop") or last:
+        if rounds.asked or last:
             server = rounds.arrays() | {"spending": spending.sums}
             rounds.kept.settle(keeper.keep({"round": r + 1}, server, rounds.kept.arrays(), last))
     if not spent:  # resumed when all rounds were made
-        record |= measured(job.train.rounds, True)
-    summary = {
+        record |= judge(job.train.rounds, True)
+    several = {"models": rounds.shared[: rounds.models].copy()} if rounds.models > 1 else {}
+    totals = counts(people) | {"rounds": job.train.rounds} | times(spent, rows) | spending.summary()
+    totals["final"] = {name: v for name, v in record.items() if name == "train_loss" or isinstance(v, dict)}
+    return Outcome(objective.arrays(rounds.w) | several, judge.attrs, totals)
+
+
+def prepare(job: Job, comm: Comm) -> tuple[population.Population, Objective]:
+    """Return the clients, and the model bound to their rows, its kernels compiled (collective)."""
+    people = population.load(job, comm)
+    with comm.together("reading the job file"):
+        check(job, people)
+    objective = bind(job, people.shards, people.comm)
+    with comm.together("reading the job file"):
+        fits(job, tuple(objective.layout.shapes))
+    with comm.node_first("compiling kernels"):
+        Rounds.warm(job, objective, people)
+    return people, objective
+
+
+class Judge:
+    """Says how good the models are: on the test set, and client by client.
+
+    Attributes
+    ----------
+    silos : bool
+        Whether each client's rows are on a rank of their own.
+    attrs : dict
+        What prediction needs beside the parameters.
+    """
+
+    def __init__(self, job: Job, objective: Objective, rounds: Rounds) -> None:
+        people = rounds.people
+        self.objective, self.rounds, self.comm, self.test = objective, rounds, rounds.comm, people.shards.test
+        self.silos = bool((people.owner >= 0).all())
+        self.attrs = attrs = objective.attrs(people.shards)
+        self.tested = people.shards.test_total > 0 and (not job.evaluate.on or "test" in job.evaluate.on)
+        self.measure = Measure(
+            job,
+            rounds.clients,
+            lambda w: objective.rule.predictor(objective.arrays(w), attrs),
+            getattr(objective.rule, "probabilities", True),
+            rounds.group,
+            rounds.groups,
+        )
+
+    def __call__(self, r: int, last: bool) -> dict[str, Any]:
+        """Return what is measured after `r` rounds; all metrics if it is the `last` time (collective)."""
+        found, rounds = {}, self.rounds
+        if self.tested:
+            ranked = not self.silos  # an AUC compares single rows, which must not leave a silo
+            test = evaluate(self.objective, rounds.w, self.test, self.attrs, self.comm, ranked)
+            found["test"] = test if last else scalars(test)
+        return found | self.measure(r, rounds.shared, rounds.rate(max(r - 1, 0)), self.comm)
+
+
+def counts(people: population.Population) -> dict[str, Any]:
+    """Return the summary's counts of rows and clients."""
+    return {
         "rows": int(people.counts.sum()),
         "test_rows": people.shards.test_total,
         "clients": int(np.count_nonzero(people.counts)),
-        "rounds": job.train.rounds,
+    }
+
+
+def times(spent: list[float], rows: int) -> dict[str, float]:
+    """Return the summary's times, of the seconds `spent` on each round and the `rows` trained on in them."""
+    return {
         "train_seconds": sum(spent),
         "seconds_per_round": float(np.median(spent)) if spent else 0.0,
         "samples_per_second": rows / sum(spent) if spent else 0.0,
-        **spending.summary(),
-        "final": {name: value for name, value in record.items() if name == "train_loss" or isinstance(value, dict)},
     }
-    several = {"models": rounds.shared[: rounds.models].copy()} if rounds.models > 1 else {}
-    return Outcome(objective.arrays(rounds.w) | several, attrs, summary)
 
 
 def resume(loaded: Loaded | None, rounds: Rounds, spending: Spending) -> int:
