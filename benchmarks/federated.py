@@ -41,7 +41,7 @@ for record in hpcfl.rounds(job):
 if MPI.COMM_WORLD.rank == 0:
     test = record["test"]
     found = {{"seconds_per_round": float(np.median(np.diff(times)[2:]))}}
-    print(json.dumps(found | {{"loss": test["loss"], "accuracy": test["accuracy"]}}))
+    print(json.dumps(found | {{"loss": test["log_loss"], "accuracy": test["accuracy"]}}))
 """
 
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from functools import cache
 from time import perf_counter
 
-import h5py
 import numpy as np
 import torch
 from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
@@ -21,16 +19,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAvg
 from flwr.simulation import run_simulation
-from torch_model import BATCH, COHORT, RATE, network, score
-
-
-@cache
-def rows(data: str) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
-    """Return the rows and where each client's start, read once a process."""
-    torch.set_num_threads(1)
-    with h5py.File(data) as file:
-        x, y, client = (file[k][()] for k in ("x", "y", "client"))
-    return torch.from_numpy(x), torch.from_numpy(y), np.searchsorted(client, np.arange(client.max() + 2))
+from torch_model import BATCH, COHORT, RATE, network, rows, score
 
 
 def trainer(data: str, name: str) -> ClientApp:
@@ -80,7 +69,7 @@ def server(data: str, name: str, rounds: int, interval: float) -> ServerApp:
         )
         net.load_state_dict(result.arrays.to_torch_state_dict())
         found = {"seconds_per_round": float(np.median(np.diff(times)[2:]))}
-        print(json.dumps(found | score(net, x.numpy(), y.numpy())), flush=True)
+        print(json.dumps(found | score(net, x, y)), flush=True)
 
     return app
 

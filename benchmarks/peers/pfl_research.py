@@ -11,7 +11,6 @@ import sys
 from time import perf_counter
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 from pfl.aggregate.simulate import SimulatedBackend
@@ -24,7 +23,7 @@ from pfl.data.sampling import get_user_sampler
 from pfl.hyperparam.base import NNEvalHyperParams, NNTrainHyperParams
 from pfl.metrics import Metrics, Weighted
 from pfl.model.pytorch import PyTorchModel
-from torch_model import BATCH, COHORT, RATE, network, score
+from torch_model import BATCH, COHORT, RATE, network, rows, score
 
 
 class Net(torch.nn.Module):
@@ -57,12 +56,9 @@ class Clock(TrainingProcessCallback):
 
 def main() -> None:
     data, name, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    torch.set_num_threads(1)
-    with h5py.File(data) as file:
-        x, y, client = (file[k][()] for k in ("x", "y", "client"))
-    starts = np.searchsorted(client, np.arange(client.max() + 2))
+    x, y, starts = rows(data)
     users = {
-        c: PyTorchTensorDataset((torch.from_numpy(x[a:b]), torch.from_numpy(y[a:b])), user_id=str(c))
+        c: PyTorchTensorDataset((x[a:b], y[a:b]), user_id=str(c))
         for c, (a, b) in enumerate(zip(starts[:-1], starts[1:], strict=True))
     }
     people = FederatedDataset(users.__getitem__, get_user_sampler("random", list(users)))
