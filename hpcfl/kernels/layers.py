@@ -6,7 +6,7 @@ import math
 
 from hpcfl.kernels.flags import part
 from hpcfl.kernels.matmul import DEPTH, STACK, matmul, matmul_rows, matmul_tree, transpose
-from hpcfl.kernels.tiles import prefetch
+from hpcfl.kernels.prefetch import prefetch
 
 AHEAD = 4  # rows that are asked for before they are copied
 

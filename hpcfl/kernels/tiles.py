@@ -101,17 +101,3 @@ def _columns(context: Any, builder: Any, sig: Any, args: Any, height: int) -> It
 
 def _least(builder: Any, a: Any, b: Any) -> Any:
     return builder.select(builder.icmp_signed("<", a, b), a, b)
-
-
-@intrinsic
-def prefetch(typingctx: Any, x: Any, row: Any) -> Any:
-    """Ask for a row of `x` ahead of its use: rows drawn at random lie where no hardware looks ahead."""
-
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        table, row = Matrix(context, builder, sig.args[0], args[0]), args[1]
-        step, zero = (ir.Constant(row.type, n) for n in (LINE // table.size, 0))
-        with cgutils.for_range_slice(builder, zero, table.shape[1], step, row.type) as (column, _):
-            ask(builder, table.at(row, column))
-        return context.get_dummy_value()
-
-    return types.void(x, types.intp), emit
