@@ -57,7 +57,7 @@ class Local:
         w, grad, state = self.scratch.grads[1], self.scratch.grads[0], self.scratch.state
         given = (w, rows.x, rows.y, self.scratch.order, objective.affine, objective.spec, self.scratch.work, grad)
         loss_grad = Typed(objective.rule.loss_grad(objective.sparse), "float64", *given)
-        return loss_grad, Typed(self.rule.kernel(), "void", w, grad, state, self.rule.hyper(), 0.1, 1)
+        return loss_grad, Typed(self.rule.kernel(), "void", w, grad, 1.0, state, self.rule.hyper(), 0.1, 1)
 
     def _tables(self) -> tuple[tables.Clients, tables.Solver]:
         """Return what stays the same from round to round, nobody at work."""

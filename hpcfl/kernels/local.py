@@ -11,6 +11,8 @@ import numpy as np
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.tables import NONE
 
+LEAST = 1e-300  # weight of a batch of rows without weight
+
 
 @part
 def _mix(z):
@@ -33,13 +35,19 @@ def shuffle(key, epoch, rows, order):
 
 
 @part
-def _gradient(loss_grad, w, batch, data, solver, work, grad):
-    """Write the gradient of the batch's mean loss with its penalty; return loss sum, weight."""
+def _sums(loss_grad, w, batch, data, work, grad):
+    """Write the gradient of the batch's summed loss; return loss sum, weight."""
     loss = loss_grad(w, data.x, data.y, batch, data.affine, data.spec, work, grad)
     weight = 0.0
     for row in batch:
         weight += data.y[row, 1]
-    scale = grad.dtype.type(1.0 / max(weight, 1e-300))
+    return loss, weight
+
+
+@part
+def _mean(grad, scale, w, solver):
+    """Turn the gradient of a summed loss into that of the mean loss with its penalty."""
+    scale = grad.dtype.type(scale)
     for j in range(grad.size):
         grad[j] *= scale
     if solver.l2 != 0.0:
@@ -47,7 +55,13 @@ def _gradient(loss_grad, w, batch, data, solver, work, grad):
         for k in range(solver.penalized.shape[0]):
             for j in range(solver.penalized[k, 0], solver.penalized[k, 1]):
                 grad[j] += l2 * w[j]
-    return loss, weight
+
+
+@part
+def _gradient(loss_grad, w, batch, data, solver, work, grad):
+    """Write the gradient of the batch's mean loss with its penalty."""
+    _, weight = _sums(loss_grad, w, batch, data, work, grad)
+    _mean(grad, 1.0 / max(weight, LEAST), w, solver)
 
 
 @part
@@ -89,7 +103,7 @@ def _ghost_step(step, mu, solver, ghost, t):
     """Take the step of a coordinate whose gradient is 1."""
     ghost[0, 0] -= ghost.dtype.type(solver.rate * mu) * ghost[0, 0]
     ghost[1, 0] = 1.0
-    step(ghost[0], ghost[1], ghost[2:], solver.hyper, solver.rate, t)
+    step(ghost[0], ghost[1], 1.0, ghost[2:], solver.hyper, solver.rate, t)
 
 
 @part
@@ -122,7 +136,7 @@ def _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch):
 @part
 def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stats):
     """Make run `r` of the client at place `c`."""
-    start, out, anchor, _, _, inner, steps = plan.vectors[r]
+    start, out, anchor, drift, ref, inner, steps = plan.vectors[r]
     mu, follow, look = plan.numbers[r]
     x, grad, spare = own[out, c], scratch.grads[0], scratch.grads[1]
     x[:] = _vector(start, c, shared, own)
@@ -130,12 +144,17 @@ def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stat
     scratch.state[:] = 0
     scratch.ghost[:] = 0
     rows = data.rows[data.starts[data.who[c]] : data.starts[data.who[c] + 1]]
+    plain = drift == NONE and ref == NONE and look == 0.0 and solver.l2 == 0.0 and solver.clip == 0.0
     drawn, t = 0, 0
     for _ in range(steps if steps > 0 else data.steps[c]):
         batch = _batch(data.streams[c], drawn, solver.batch, rows, scratch.order)
         drawn += 1
         for _ in range(inner):
-            loss, weight = _gradient(loss_grad, x, batch, data, solver, scratch.work, grad)
+            loss, weight = _sums(loss_grad, x, batch, data, scratch.work, grad)
+            scale = 1.0 / max(weight, LEAST)
+            if not plain:  # else nothing but the step needs the mean, and scales the sum while it reads it
+                _mean(grad, scale, x, solver)
+                scale = 1.0
             if r == 0:
                 stats[c, 0] += loss
                 stats[c, 1] += weight
@@ -149,7 +168,7 @@ def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stat
             if mu != 0.0:
                 _pull(solver.rate * mu, _vector(anchor, c, shared, own), x)
             t += 1
-            step(x, grad, scratch.state, solver.hyper, solver.rate, t)
+            step(x, grad, scale, scratch.state, solver.hyper, solver.rate, t)
             if solver.ghost and r == 0:
                 _ghost_step(step, mu, solver, scratch.ghost, t)
         if follow != 0.0:

@@ -1,7 +1,8 @@
 """Passes over flat vectors: gradient -> step. One pass each, so that memory is read once.
 
-Every `step` has the signature (w, grad, state, hyper, lr, t): parameters (P,), gradient (P,),
-state (slots, P), all changed in place but `grad`; hyper float64; learning rate; step from 1.
+Every `step` has the signature (w, grad, scale, state, hyper, lr, t): parameters (P,), a vector (P,) that
+times the number `scale` is the gradient, state (slots, P); `w` and `state` change in place; hyper float64;
+learning rate; step from 1.
 """
 
 from __future__ import annotations
@@ -38,61 +39,63 @@ def norm(v):
 
 
 @jit
-def sgd(w, grad, state, hyper, lr, t):
+def sgd(w, grad, scale, state, hyper, lr, t):
     """SGD; hyper is momentum, nesterov, weight decay. The first step sets the momentum."""
-    rate, decay = w.dtype.type(lr), w.dtype.type(hyper[2])
+    rate, decay, scale = w.dtype.type(lr), w.dtype.type(hyper[2]), w.dtype.type(scale)
     if hyper[0] == 0:
         for i in range(w.size):
-            w[i] -= rate * (grad[i] + decay * w[i])
+            w[i] -= rate * (grad[i] * scale + decay * w[i])
         return
     momentum = w.dtype.type(hyper[0])
     v = state[0]
     if hyper[1] == 0:
         for i in range(w.size):
-            v[i] = momentum * v[i] + (grad[i] + decay * w[i])
+            v[i] = momentum * v[i] + (grad[i] * scale + decay * w[i])
             w[i] -= rate * v[i]
     else:
         for i in range(w.size):
-            g = grad[i] + decay * w[i]
+            g = grad[i] * scale + decay * w[i]
             v[i] = momentum * v[i] + g
             w[i] -= rate * (g + momentum * v[i])
 
 
 @jit
-def adam(w, grad, state, hyper, lr, t):
+def adam(w, grad, scale, state, hyper, lr, t):
     """Adam; hyper is beta1, beta2, epsilon, weight decay in the gradient, decoupled decay, corrected."""
     kind = w.dtype.type
-    b1, b2, eps = kind(hyper[0]), kind(hyper[1]), kind(hyper[2])
+    b1, b2, eps, scale = kind(hyper[0]), kind(hyper[1]), kind(hyper[2]), kind(scale)
     c1 = 1 - hyper[0] ** t if hyper[5] != 0 else 1.0
     c2 = 1 - hyper[1] ** t if hyper[5] != 0 else 1.0
     rate, root = kind(lr / c1), kind(1 / math.sqrt(c2))
     coupled, kept = kind(hyper[3]), kind(1 - lr * hyper[4])
     m, v = state[0], state[1]
     for i in range(w.size):
-        g = grad[i] + coupled * w[i]
+        g = grad[i] * scale + coupled * w[i]
         m[i] = b1 * m[i] + (1 - b1) * g
         v[i] = b2 * v[i] + (1 - b2) * g * g
         w[i] = kept * w[i] - rate * m[i] / (math.sqrt(v[i]) * root + eps)
 
 
 @jit
-def yogi(w, grad, state, hyper, lr, t):
+def yogi(w, grad, scale, state, hyper, lr, t):
     """Yogi; hyper is beta1, beta2, epsilon."""
     kind = w.dtype.type
-    b1, b2, eps, rate = kind(hyper[0]), kind(hyper[1]), kind(hyper[2]), kind(lr)
+    b1, b2, eps, rate, scale = kind(hyper[0]), kind(hyper[1]), kind(hyper[2]), kind(lr), kind(scale)
     m, v = state[0], state[1]
     for i in range(w.size):
-        g2 = grad[i] * grad[i]
-        m[i] = b1 * m[i] + (1 - b1) * grad[i]
+        g = grad[i] * scale
+        g2 = g * g
+        m[i] = b1 * m[i] + (1 - b1) * g
         v[i] -= (1 - b2) * g2 * kind((v[i] > g2) * 1 - (v[i] < g2) * 1)
         w[i] -= rate * m[i] / (math.sqrt(v[i]) + eps)
 
 
 @jit
-def adagrad(w, grad, state, hyper, lr, t):
+def adagrad(w, grad, scale, state, hyper, lr, t):
     """Adagrad; hyper is epsilon."""
-    eps, rate = w.dtype.type(hyper[0]), w.dtype.type(lr)
+    eps, rate, scale = w.dtype.type(hyper[0]), w.dtype.type(lr), w.dtype.type(scale)
     v = state[0]
     for i in range(w.size):
-        v[i] += grad[i] * grad[i]
-        w[i] -= rate * grad[i] / (math.sqrt(v[i]) + eps)
+        g = grad[i] * scale
+        v[i] += g * g
+        w[i] -= rate * g / (math.sqrt(v[i]) + eps)

@@ -45,9 +45,9 @@ class SGD:
         return np.array([self.momentum, self.nesterov, self.weight_decay], np.float64)
 
     def kernel(self) -> Any:
-        """Return the jitted step(w, grad, state, hyper, lr, t)."""
+        """Return the jitted step(w, grad, scale, state, hyper, lr, t)."""
         return updates.sgd
 
     def step(self, w: np.ndarray, grad: np.ndarray, state: np.ndarray, lr: float, t: int) -> None:
         """Move `w` (P,) by the gradient; `state` (slots, P) changes too; t counts from 1."""
-        self.kernel()(w, grad, state, self.hyper(), lr, t)
+        self.kernel()(w, grad, 1.0, state, self.hyper(), lr, t)

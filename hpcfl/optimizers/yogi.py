@@ -46,9 +46,9 @@ class Yogi:
         return np.array([self.beta1, self.beta2, self.epsilon], np.float64)
 
     def kernel(self) -> Any:
-        """Return the jitted step(w, grad, state, hyper, lr, t)."""
+        """Return the jitted step(w, grad, scale, state, hyper, lr, t)."""
         return updates.yogi
 
     def step(self, w: np.ndarray, grad: np.ndarray, state: np.ndarray, lr: float, t: int) -> None:
         """Move `w` (P,) by the gradient; `state` (slots, P) changes too; t counts from 1."""
-        self.kernel()(w, grad, state, self.hyper(), lr, t)
+        self.kernel()(w, grad, 1.0, state, self.hyper(), lr, t)

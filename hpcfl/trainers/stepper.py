@@ -111,17 +111,22 @@ class Stepper:
     def _move(
         self, w: np.ndarray, vector: np.ndarray, state: np.ndarray, rate: float, t: int, scale: float = 1.0
     ) -> float:
+        if not (self.l2 or self.section.clip_norm):
+            self.kernel(w, vector[: w.size], scale, state, self.hyper, rate, t)
+            return 0.0
         kind, grad = w.dtype.type, self.grad
         penalty = updates.finish(vector, kind(scale), w, self.penalized, kind(self.l2), grad)
-        limit = self.section.clip_norm
-        if limit:
-            length = updates.norm(grad)
-            if not isfinite(length):
-                self._diverged("norm of the gradient", length)
-            if length > limit:
-                grad *= kind(limit / length)
-        self.kernel(w, grad, state, self.hyper, rate, t)
+        if self.section.clip_norm:
+            self._clip(self.section.clip_norm)
+        self.kernel(w, grad, 1.0, state, self.hyper, rate, t)
         return float(penalty)
+
+    def _clip(self, limit: float) -> None:
+        length = updates.norm(self.grad)
+        if not isfinite(length):
+            self._diverged("norm of the gradient", length)
+        if length > limit:
+            self.grad *= self.w.dtype.type(limit / length)
 
     def _diverged(self, what: str, value: float) -> None:
         with self.comm.together("stepping"):
