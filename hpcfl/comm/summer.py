@@ -28,9 +28,6 @@ class Summer(Protocol):
     mine: np.ndarray
     total: np.ndarray
 
-    def warm(self) -> None:
-        """Compile every kernel of `finish` (local)."""
-
     def finish(self) -> None:
         """Sum `mine` over the ranks into `total` (collective)."""
 
@@ -41,9 +38,6 @@ class Allreduce:
     def __init__(self, comm: Comm, size: int, dtype: np.dtype) -> None:
         self.comm = comm
         self.mine = self.total = np.zeros(size, dtype)
-
-    def warm(self) -> None:
-        """See `Summer.warm`."""
 
     def finish(self) -> None:
         """See `Summer.finish`."""
@@ -69,10 +63,6 @@ class SharedSum:
         whole = shared(node, (node.size + 1, size), dtype)
         self.rows, self.mine, self.total = whole[:-1], whole[node.rank], whole[-1]
         self.start, self.stop = (size * r // node.size for r in (node.rank, node.rank + 1))
-
-    def warm(self) -> None:
-        """See `Summer.warm`."""
-        add_rows(self.rows, 0, 0, self.total)
 
     def finish(self) -> None:
         """See `Summer.finish`."""

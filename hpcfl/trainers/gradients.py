@@ -14,6 +14,7 @@ from hpcfl.comm.tree import TreeSum
 from hpcfl.data.batch import Batch
 from hpcfl.data.shard import Shards
 from hpcfl.kernels.network import CHUNK
+from hpcfl.kernels.sums import add_rows
 from hpcfl.trainers.objective import Objective
 
 TALLY = 4  # words behind the gradient: weight of the rows, loss, ranks in error, stop votes
@@ -41,7 +42,7 @@ class Sums:
         raise NotImplementedError
 
     def warm(self, w: np.ndarray, vector: np.ndarray) -> None:
-        """Compile every kernel of `add` on one row, writing into `vector` (P + TALLY,) (local)."""
+        """Compile every kernel of `add`, whatever the ranks, on one row, writing into `vector` (P + TALLY,) (local)."""
         self.local.write(w, np.zeros(1, np.int32), vector)
 
     def own(self) -> dict[str, np.ndarray]:
@@ -118,7 +119,7 @@ class PlainSums(Sums):
     def warm(self, w: np.ndarray, vector: np.ndarray) -> None:
         """See `Sums.warm`."""
         super().warm(w, vector)
-        self.sum.warm()
+        add_rows(vector[None], 0, vector.size, vector)
 
     def add(self, w: np.ndarray, batch: Batch, stop: bool = False) -> None:
         """See `Sums.add`."""
@@ -151,10 +152,8 @@ class TreeSums(Sums):
 
     def warm(self, w: np.ndarray, vector: np.ndarray) -> None:
         """See `Sums.warm`."""
-        widths = {b - a for a, b in self.pieces}
-        if 1 in widths:
-            super().warm(w, vector)
-        if widths != {1}:
+        super().warm(w, vector)
+        if self.local.tree:
             self.local.write(w, np.zeros(2, np.int32), vector, np.arange(3))
 
     def add(self, w: np.ndarray, batch: Batch, stop: bool = False) -> None:

@@ -102,7 +102,7 @@ def _streamed(job: Job, shards: Shards, rank: int) -> Stream:
     need = 2 * WINDOW * block * (end - first) * row / 2**20
     if isinstance(shards.train.x, Lazy) and need > job.data.memory_limit:
         raise UsageError(
-            f"data.memory_limit = {job.data.memory_limit:g}: {end - first} streams a rank need {need:.0f} MiB; "
+            f"data.memory_limit = {job.data.memory_limit:g}: {end - first} streams a rank need {need:.3g} MiB; "
             "raise it, lower data.streams, or start more ranks"
         )
     return Stream(plan, shards.train, size, block, rank, job.seed)

@@ -1,0 +1,55 @@
+"""``hpcfl warm``: compiles what the job calls, without its rows."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from hpcfl.cli import main
+from hpcfl.data import h5
+
+JOBS = {
+    "synchronous": 'order = "blocks"\nmemory_limit = LIMIT\n[model]\nname = "softmax"\n',
+    "forest": '[model]\nname = "forest"\ntrees = 2\n[train]\nmode = "forest"\n',
+    "federated": '[train]\nmode = "federated"\n[federated]\nclients = 20\npartition = {name = "dirichlet"}\n',
+}
+
+
+@pytest.mark.parametrize("mode", list(JOBS))
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+def test_rows_are_not_read(tmp_path, capsys, mode, kind):
+    if kind == "csr" and mode == "forest":
+        pytest.skip("a forest takes dense rows")
+    x = np.full((3000, 6), np.nan, np.float32)
+    arrays = {"x": x, "y": np.arange(3000) % 3}
+    if kind == "csr":
+        del arrays["x"]
+        arrays |= {"x/data": x.ravel(), "x/indices": np.tile(np.arange(6), 3000), "x/indptr": np.arange(0, 18001, 6)}
+    h5.write_atomic(tmp_path / "a.h5", arrays, {"format": "hpcfl", "features": 6})
+    path = tmp_path / "job.toml"
+    path.write_text(
+        f'output = "{tmp_path}/run"\n[data]\ntrain = "{tmp_path}/a.h5"\n{JOBS[mode]}'.replace(
+            "LIMIT", "0.03" if kind == "dense" else "0.06"
+        )
+    )
+    assert main.main(["train", str(path)]) == 3
+    assert "row 0, column 0: nan" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "run")
+    assert main.main(["warm", str(path)]) == 0
+    assert "kernels compiled" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.long
+def test_training_then_compiles_nothing(mpirun, tmp_path):
+    h5.write_atomic(tmp_path / "a.h5", {"x": np.ones((300, 5)), "y": np.arange(300) % 2}, {"format": "hpcfl"})
+    path = tmp_path / "job.toml"
+    text = f'output = "{tmp_path}/run"\n[data]\ntrain = "{tmp_path}/a.h5"\n[model]\nname = "logistic"\n'
+    path.write_text(text + "[train]\nepochs = 1\n")
+    env = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    found = []
+    for command, ranks in (("warm", 1), ("train", 2)):
+        mpirun(ranks, ["-m", "hpcfl", command, str(path)], env=env, timeout=170)
+        found.append({file.name for file in (tmp_path / "cache").rglob("*.nbc")})
+    assert found[0]
+    assert found[1] == found[0]
