@@ -153,7 +153,9 @@ class Keeper:
 
     def _end(self, position: Mapping[str, int], done: bool) -> None:
         where = ", ".join(f"{name} {value}" for name, value in position.items())
-        why = self.stop.reason or "a signal to another rank"
+        mine = np.frombuffer(f"{self.stop.reason}\n".encode(), np.uint8)
+        every = self.comm.allgatherv(mine, "stop").tobytes().decode()
+        why = next(filter(None, every.split("\n")))  # a signal reaches some ranks only, a limit some of them first
         error = (
             Stopped(f"stopped by {why} after a checkpoint at {where}; go on with --resume")
             if done

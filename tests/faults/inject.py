@@ -1,7 +1,7 @@
-"""Runs the command line with faults: inject.py KIND PLACE RANK -- hpcfl's arguments.
+"""Runs the command line with faults: inject.py KIND PLACE RANK -- hpcfl's arguments [-- those of a second command].
 
 A fault comes once, when RANK passes PLACE for the time that PLACES says. KIND, PLACE and RANK may be
-lists with commas: one fault each.
+lists with commas: one fault each. Commands follow each other whatever the code of the one before.
 """
 
 import importlib
@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 import time
+from itertools import groupby
 
 PLACES = {  # name -> (module, attribute path, at which call)
     "loading": ("hpcfl.data.table", "Table.read", 1),
@@ -89,9 +90,8 @@ def wrap(module: str, path: str, before, after) -> None:
 
 def main() -> int:
     """Arm the fault on its rank and run hpcfl."""
-    from mpi4py import MPI
-
     from hpcfl.cli.main import main as run
+    from hpcfl.comm.communicator import MPI  # by way of hpcfl, which tells mpi4py how to end
 
     for kind, place, rank in zip(*(text.split(",") for text in sys.argv[1:4]), strict=True):
         if kind != "none" and MPI.COMM_WORLD.rank == int(rank):
@@ -100,7 +100,10 @@ def main() -> int:
             except AttributeError as error:
                 print(f"PLACES or STEPS name what is no more: {error}", file=sys.stderr, flush=True)
                 MPI.COMM_WORLD.Abort(1)
-    return run(sys.argv[5:])
+    codes = [run(list(words)) for dashes, words in groupby(sys.argv[5:], "--".__eq__) if not dashes]
+    if MPI.COMM_WORLD.rank == 0:
+        print("codes", *codes, flush=True)
+    return codes[-1]
 
 
 if __name__ == "__main__":

@@ -88,9 +88,15 @@ def job(folder: Path, mode: str = "synchronous", reproducible: bool = False) -> 
     return ["train", str(path)]
 
 
-def hpcfl(kind: str, place: str, rank: int, arguments: list[str]) -> list[str]:
-    """Return the interpreter's arguments that run hpcfl with a fault."""
-    return [INJECT, kind, place, str(rank), "--", *arguments]
+def hpcfl(kind: str, place: str, rank: int, *commands: list[str]) -> list[str]:
+    """Return the interpreter's arguments that run hpcfl with a fault, one command after the other."""
+    return [INJECT, kind, place, str(rank), *(word for command in commands for word in ("--", *command))]
+
+
+def codes(stdout: str) -> list[int]:
+    """Return the exit codes of the commands."""
+    line = next(line for line in stdout.splitlines() if line.startswith("codes "))
+    return [int(word) for word in line.split()[1:]]
 
 
 def result(folder: Path) -> tuple[dict[str, bytes], list[dict]]:

@@ -66,6 +66,7 @@ def test_a_fault(mpirun, tmp_path, whole, mode, kind, place, rank):
     assert done.stderr.count("injected ") >= 1, done.stderr
     check(done, kind, place, rank)
     if done.returncode:
+        assert not (tmp_path / "run" / "model.h5").exists()
         mpirun(2, hpcfl("none", "", 0, [*train, "--resume", "auto"]), timeout=100)
     assert result(tmp_path) == whole[mode]
 

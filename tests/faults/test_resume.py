@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.faults.runs import hpcfl, job, result
+from tests.faults.runs import codes, hpcfl, job, result
 
 
 @pytest.fixture(scope="module", params=["synchronous", "federated"])
@@ -25,21 +25,18 @@ PLACE = {"synchronous": "mid-epoch", "federated": "third round"}
 def test_term_checkpoints_and_exits_75_and_resume_gives_the_same_bits(whole, mpirun, tmp_path, rank):
     mode, reference = whole
     train = job(tmp_path, mode)
-    done = mpirun(2, hpcfl("TERM", PLACE[mode], rank, train), check=False, timeout=120)
-    assert done.returncode == 75, done.stderr
-    assert done.stderr.count("hpcfl: stopped by") == 1
-    assert not (tmp_path / "run" / "model.h5").exists()
-    mpirun(2, hpcfl("none", "", 0, [*train, "--resume"]), timeout=120)
+    done = mpirun(2, hpcfl("TERM", PLACE[mode], rank, train, [*train, "--resume"]), timeout=120)
+    assert codes(done.stdout) == [75, 0]
+    assert done.stderr.count("hpcfl: stopped by SIGTERM after a checkpoint") == 1
     assert result(tmp_path) == result(reference)
 
 
 def test_without_a_run_resume_is_refused_and_auto_starts(mpirun, tmp_path, whole):
     mode, reference = whole
     train = job(tmp_path, mode)
-    done = mpirun(2, hpcfl("none", "", 0, [*train, "--resume"]), check=False, timeout=120)
-    assert done.returncode == 2
+    done = mpirun(2, hpcfl("none", "", 0, [*train, "--resume"], [*train, "--resume", "auto"]), timeout=120)
+    assert codes(done.stdout) == [2, 0]
     assert "holds no whole checkpoint" in done.stderr
-    mpirun(2, hpcfl("none", "", 0, [*train, "--resume", "auto"]), timeout=120)
     assert result(tmp_path) == result(reference)
 
 
@@ -63,19 +60,27 @@ def test_another_job_is_refused_and_nothing_is_touched(mpirun, tmp_path, whole):
     assert before == ((tmp_path / "run" / "job.toml").read_text(), (tmp_path / "run" / "log.jsonl").read_text())
 
 
+@pytest.fixture(scope="module")
+def stopped(mpirun, tmp_path_factory):
+    """A reproducible run that was stopped on 2 ranks, and a whole one."""
+    cut, whole = tmp_path_factory.mktemp("cut"), tmp_path_factory.mktemp("whole")
+    runs = job(cut, reproducible=True), job(whole, reproducible=True)
+    done = mpirun(2, hpcfl("TERM", "mid-epoch", 1, *runs), timeout=120)
+    assert codes(done.stdout) == [75, 0], done.stderr
+    return cut, whole
+
+
 @pytest.mark.parametrize("ranks", [1, 3])
-def test_reproducible_runs_resume_on_other_ranks(mpirun, tmp_path, ranks):
-    mpirun(2, hpcfl("none", "", 0, job(tmp_path / "whole", reproducible=True)), timeout=120)
-    train = job(tmp_path / "cut", reproducible=True)
-    done = mpirun(2, hpcfl("TERM", "mid-epoch", 1, train), check=False, timeout=120)
-    assert done.returncode == 75, done.stderr
-    mpirun(ranks, hpcfl("none", "", 0, [*train, "--resume"]), timeout=120)
-    assert result(tmp_path / "cut") == result(tmp_path / "whole")
+def test_reproducible_runs_resume_on_other_ranks(mpirun, tmp_path, stopped, ranks):
+    cut, whole = stopped
+    shutil.copytree(cut / "run", tmp_path / "run")
+    mpirun(ranks, hpcfl("none", "", 0, [*job(tmp_path, reproducible=True), "--resume"]), timeout=120)
+    assert result(tmp_path) == result(whole)
 
 
 def test_the_time_limit_stops_with_a_checkpoint(mpirun, tmp_path):
     train = job(tmp_path)
-    long = ["--set", "train.epochs=100000", "--set", "train.time_limit=4", "--set", "checkpoint.every_steps=0"]
+    long = ["--set", "train.epochs=100000", "--set", "train.time_limit=1", "--set", "checkpoint.every_steps=0"]
     done = mpirun(2, hpcfl("none", "", 0, [*train, *long]), check=False, timeout=120)
     assert done.returncode == 75
     assert "stopped by the time limit" in done.stderr
@@ -112,7 +117,6 @@ def test_forests_resume_by_tree_and_factorizations_by_iteration(mpirun, tmp_path
     for folder in folders[len(folders) // 2 :]:
         (folder / "manifest.json").unlink()
     (tmp_path / "cut" / "run" / "model.h5").unlink()
-    mpirun(2, hpcfl("none", "", 0, [*job(tmp_path / "cut", mode), *more, "--resume"]), timeout=120)
-    assert result(tmp_path / "cut") == result(tmp_path / "whole")
-    mpirun(2, hpcfl("none", "", 0, [*job(tmp_path / "cut", mode), *more, "--resume"]), timeout=120)  # nothing is left
+    resume = [*job(tmp_path / "cut", mode), *more, "--resume"]
+    mpirun(2, hpcfl("none", "", 0, resume, resume), timeout=120)  # nothing is left for the second one
     assert result(tmp_path / "cut") == result(tmp_path / "whole")

@@ -79,6 +79,19 @@ def test_the_others_go_on_to_the_same_bits(mpirun, tmp_path, whole, mode, kinds,
 
 
 @needs_ulfm
+@pytest.mark.parametrize("steps", [2, 0], ids=["a checkpoint", "none"])
+def test_a_rank_dies_together_with_the_holder_of_its_copy(mpirun, tmp_path, whole, steps):
+    """The others go on from the newest checkpoint, or from the start."""
+    train = [*job(tmp_path, reproducible=True), "--set", f"checkpoint.every_steps={steps}", *GO_ON]
+    command = hpcfl("KILL,KILL", "second epoch,second epoch", "1,2", train)
+    done = mpirun(3, command, check=False, launch=ULFM, timeout=100)
+    assert result(tmp_path) == whole("synchronous", []), done.stderr
+    found = lost(tmp_path)
+    assert sorted(rank for one in found for rank in one["ranks"]) == [1, 2]
+    assert all(bool(one["from"]) == bool(steps) for one in found)
+
+
+@needs_ulfm
 def test_a_lost_silo_is_a_dropped_client(mpirun, tmp_path):
     rng = np.random.default_rng(3)
     for k in range(6):

@@ -1,5 +1,6 @@
 """A rank fails together with the others: one line of ours, the right exit code, nobody hangs."""
 
+import json
 import re
 import time
 
@@ -22,32 +23,94 @@ batch_size = 64
 """
 
 
-@pytest.fixture
-def start(mpirun, tmp_path):
-    """Return a function that trains a job on 3 ranks and returns (exit code, our lines, seconds)."""
+# Several runs in one launch: each rank makes them all, and rank 0 tells the codes and lines of every rank.
+SESSION = """
+import contextlib, importlib, io, json, re
+from mpi4py import MPI
+import hpcfl.models._network
+from hpcfl.cli.main import main
+def fail(*args, **kwargs):
+    raise RuntimeError("injected")
+def broken(target):
+    module, _, path = target.partition(":")
+    owner = importlib.import_module(module)
+    *parents, name = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    real = getattr(owner, name)
+    if MPI.COMM_WORLD.rank == 1:
+        setattr(owner, name, fail)
+    return lambda: setattr(owner, name, real)
+out = []
+for target, argv in {runs!r}:
+    mend = broken(target) if target else lambda: None
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        code = main(argv)
+    mend()
+    out.append(MPI.COMM_WORLD.allgather((code, re.findall("hpcfl: .*", said.getvalue()))))
+if MPI.COMM_WORLD.rank == 0:
+    print("OUT" + json.dumps(out))
+"""
 
-    def run(train="sample:digits", *args, n=3, body=BASE):
-        file = tmp_path / "job.toml"
-        file.write_text(body.format(output=str(tmp_path / "run"), train=str(train)))
-        began = time.monotonic()
-        done = mpirun(n, ["-m", "hpcfl", "train", str(file), *args], check=False, timeout=90)
-        lines = ours(done.stderr)
-        return done.returncode, lines, time.monotonic() - began
 
-    return run
+def session(mpirun, runs):
+    """Return [(codes of all ranks, their lines)] of 3 ranks that make each of `runs` (what to break or "", argv)."""
+    text = mpirun(3, SESSION.format(runs=runs), timeout=200).stdout
+    every = json.loads(text[text.index("OUT") + 3 :].splitlines()[0])
+    return [([code for code, _ in ranks], [line for _, lines in ranks for line in lines]) for ranks in every]
 
 
-def ours(stderr):
-    """Return our messages; a launcher may put one behind what rank 0 has drawn of its progress bar."""
-    return re.findall(r"hpcfl: .*", stderr)
+def train(folder, source, *arguments, body=BASE):
+    """Write a job file and return the arguments that train it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "job.toml").write_text(body.format(output=str(folder / "run"), train=str(source)))
+    return ["train", str(folder / "job.toml"), *arguments]
 
 
-def expect(result, code, *says):
-    got, lines, _ = result
-    assert got == code, lines
-    assert len(lines) == 1, lines
-    for text in says:
-        assert text in lines[0]
+def sets(*changes):
+    return [word for change in changes for word in ("--set", change)]
+
+
+CASES = {  # name: file, arguments, exit code, what our one line says
+    "missing file": ("none.h5", [], 3, ("none.h5", "no such file", "hpcfl convert")),
+    "truncated file": ("cut.h5", [], 3, ("cut.h5", "truncated", "copy or convert it again")),
+    "no HDF5 file": ("text.h5", [], 3, ("is not a readable HDF5 file",)),
+    "no dataset x": ("own.h5", [], 3, ("no dataset 'x'", "images", "[data]")),
+    "mistyped dataset": ("own.h5", sets("data.x=image"), 3, ("no dataset 'image'; did you mean 'images'",)),
+    "own names train without conversion": ("own.h5", sets("data.x=images", "data.y=labels"), 0, ()),
+    "nan": ("nan.h5", [], 3, ("nan.h5: row 150, column 2", 'data.missing = "drop"')),
+    "nan dropped": ("nan.h5", sets("data.missing=drop"), 0, ()),
+    "inf": ("inf.h5", [], 3, ("inf.h5: row 150, column 2", 'data.missing = "drop"')),
+    "inf dropped": ("inf.h5", sets("data.missing=drop"), 0, ()),
+    "negative label": ("neg.h5", [], 3, ("row 7: 'y' is -1",)),
+    "label out of range": ("big.h5", [], 3, ("row 7: 'y' is 5; labels run over 0 to 2",)),
+    "no rows": ("empty.h5", [], 3, ("no rows",)),
+    "more ranks than rows of a step": (
+        "sample:iris",
+        sets("train.batch_size=2"),
+        2,
+        ("3 ranks", "train.batch_size to 3", "at most 2 ranks"),
+    ),
+    "more ranks than rows": ("two.h5", sets("data.test=none"), 2, ("3 ranks", "at most 2 ranks")),
+    "mistyped key": ("sample:iris", sets("train.epoch=3"), 2, ("unknown key train.epoch; did you mean 'epochs'",)),
+    "output that cannot be written": (
+        "sample:iris",
+        sets("output=/proc/hpcfl"),
+        2,
+        ("'/proc/hpcfl' cannot be written", "set another one"),
+    ),
+    "divergence": (
+        "sample:digits",
+        sets("optimizer.learning_rate=1e30", "model.name=mlp", "train.epochs=5"),
+        4,
+        ("at step", "learning rate 1e+30", "lower optimizer.learning_rate"),
+    ),
+    "too many classes": ("sample:iris", sets("model.name=logistic"), 2, ("the data has 3", "softmax")),
+    "no regression": ("sample:iris", sets("model.name=linear"), 2, ("is for regression",)),
+    "first run": ("sample:iris", [], 0, ()),
+    "directory of another run": ("sample:iris", ["first run"], 2, ("--overwrite", "--resume")),
+    "overwritten": ("sample:iris", ["first run", "--overwrite"], 0, ()),
+}
 
 
 def rows(n=200, d=5):
@@ -55,100 +118,67 @@ def rows(n=200, d=5):
     return rng.standard_normal((n, d)), rng.integers(0, 3, n)
 
 
-def test_missing_file(start, tmp_path):
-    expect(start(tmp_path / "none.h5"), 3, "none.h5", "no such file", "hpcfl convert")
-
-
-def test_truncated_file(start, tmp_path):
-    file = data.write(tmp_path / "cut.h5", *rows())
-    file.write_bytes(file.read_bytes()[:5000])
-    expect(start(file), 3, "cut.h5", "truncated", "copy or convert it again")
-
-
-def test_no_hdf5_file(start, tmp_path):
-    (tmp_path / "text.h5").write_text("x,y\n1,2\n")
-    expect(start(tmp_path / "text.h5"), 3, "is not a readable HDF5 file")
-
-
-def test_wrong_dataset_name(start, tmp_path):
-    with h5py.File(tmp_path / "own.h5", "w") as file:
-        file["images"], file["labels"] = rows()
-    expect(start(tmp_path / "own.h5"), 3, "no dataset 'x'", "images", "[data]")
-    expect(start(tmp_path / "own.h5", "--set", "data.x=image"), 3, "no dataset 'image'; did you mean 'images'")
-
-
-def test_own_names_train_without_conversion(start, tmp_path):
-    with h5py.File(tmp_path / "own.h5", "w") as file:
-        file["images"], file["labels"] = rows()
-    code, lines, _ = start(tmp_path / "own.h5", "--set", "data.x=images", "--set", "data.y=labels")
-    assert (code, lines) == (0, [])
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_value_that_is_not_finite(start, tmp_path, bad):
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Return a folder with the files of `CASES`."""
+    folder = tmp_path_factory.mktemp("files")
     x, y = rows()
-    x[150, 2] = bad
-    file = data.write(tmp_path / "bad.h5", x, y)
-    expect(start(file), 3, "bad.h5: row 150, column 2", 'data.missing = "drop"')
-    code, lines, _ = start(file, "--set", "data.missing=drop")
-    assert (code, lines) == (0, [])
+    data.write(folder / "cut.h5", x, y)
+    (folder / "cut.h5").write_bytes((folder / "cut.h5").read_bytes()[:5000])
+    (folder / "text.h5").write_text("x,y\n1,2\n")
+    with h5py.File(folder / "own.h5", "w") as file:
+        file["images"], file["labels"] = x, y
+    for name in ("nan", "inf"):
+        data.write(
+            folder / f"{name}.h5", np.where((np.arange(200) == 150)[:, None] & (np.arange(5) == 2), float(name), x), y
+        )
+    data.write(folder / "neg.h5", x, np.where(np.arange(200) == 7, -1, y))
+    data.write(folder / "big.h5", x, np.where(np.arange(200) == 7, 5, y))
+    with h5py.File(folder / "big.h5", "a") as file:
+        file.attrs["classes"] = '["a", "b", "c"]'
+    data.write(folder / "empty.h5", np.empty((0, 4)), np.empty(0, int))
+    data.write(folder / "two.h5", *rows(2))
+    return folder
 
 
-def test_labels_out_of_range(start, tmp_path):
-    x, y = rows()
-    y[7] = -1
-    expect(start(data.write(tmp_path / "neg.h5", x, y)), 3, "row 7: 'y' is -1")
-    file = data.write(tmp_path / "big.h5", x, np.where(y < 0, 5, y))
-    with h5py.File(file, "a") as f:
-        f.attrs["classes"] = '["a", "b", "c"]'
-    expect(start(file), 3, "row 7: 'y' is 5; labels run over 0 to 2")
+@pytest.fixture(scope="module")
+def ended(mpirun, files):
+    """Return how each of `CASES` ended: codes and lines of all ranks."""
+    runs = []
+    for name, (source, arguments, _, _) in CASES.items():
+        place, more = (arguments[0], arguments[1:]) if arguments[:1] == ["first run"] else (name, arguments)
+        source = source if ":" in source else files / source
+        runs.append(("", train(files / place, source, *more)))
+    return dict(zip(CASES, session(mpirun, runs), strict=True))
 
 
-def test_no_rows(start, tmp_path):
-    expect(start(data.write(tmp_path / "empty.h5", np.empty((0, 4)), np.empty(0, int))), 3, "no rows")
+@pytest.mark.parametrize("name", CASES)
+def test_all_ranks_end_with_one_line_and_the_code(ended, name):
+    codes, lines = ended[name]
+    _, _, code, says = CASES[name]
+    assert codes == [code] * 3
+    assert len(lines) == (1 if code else 0), lines
+    for text in says:
+        assert text in lines[0]
 
 
-def test_more_ranks_than_rows_of_a_step(start):
-    expect(
-        start("sample:iris", "--set", "train.batch_size=2"), 2, "3 ranks", "train.batch_size to 3", "at most 2 ranks"
-    )
+def ours(stderr):
+    """Return our messages; a launcher may put one behind what rank 0 has drawn of its progress bar."""
+    return re.findall(r"hpcfl: .*", stderr)
 
 
-def test_more_ranks_than_rows(start, tmp_path):
-    x, y = rows(2)
-    expect(start(data.write(tmp_path / "two.h5", x, y), "--set", "data.test=none"), 2, "3 ranks", "at most 2 ranks")
-
-
-def test_mistyped_key(start):
-    expect(start("sample:iris", "--set", "train.epoch=3"), 2, "unknown key train.epoch; did you mean 'epochs'")
-
-
-def test_directory_of_another_run(start):
-    assert start("sample:iris")[0] == 0
-    expect(start("sample:iris"), 2, "--overwrite", "--resume")
-    assert start("sample:iris", "--overwrite")[0] == 0
-
-
-def test_an_output_that_cannot_be_written_is_refused_at_the_start(start):
-    expect(start("sample:iris", "--set", "output=/proc/hpcfl"), 2, "'/proc/hpcfl' cannot be written", "set another one")
-
-
-def test_divergence_names_step_and_rate(start):
-    result = start(
-        "sample:digits", "--set", "optimizer.learning_rate=1e30", "--set", "model.name=mlp", "--set", "train.epochs=5"
-    )
-    expect(result, 4, "at step", "learning rate 1e+30", "lower optimizer.learning_rate")
-
-
-def test_model_that_does_not_fit_the_data(start):
-    expect(start("sample:iris", "--set", "model.name=logistic"), 2, "the data has 3", "softmax")
-    expect(start("sample:iris", "--set", "model.name=linear"), 2, "is for regression")
+def test_the_launcher_gives_the_code(mpirun, tmp_path):
+    began = time.monotonic()
+    done = mpirun(3, ["-m", "hpcfl", *train(tmp_path, "none.h5")], check=False)
+    assert done.returncode == 3
+    assert len(ours(done.stderr)) == 1
+    assert time.monotonic() - began < 20  # start-up on a busy machine included
 
 
 def test_missing_job_file(mpirun, tmp_path):
     done = mpirun(2, ["-m", "hpcfl", "train", str(tmp_path / "no.toml")], check=False)
     assert done.returncode == 2
-    assert done.stderr.count("hpcfl: ") == 1
+    assert len(ours(done.stderr)) == 1
 
 
 STAGES = {
@@ -165,30 +195,31 @@ STAGES = {
     "log": "hpcfl.trainers.directory:Directory.log",
     "model": "hpcfl.trainers.directory:Directory.model",
 }
-INJECT = """
-import importlib, sys
-from mpi4py import MPI
-import hpcfl.models._network
-def fail(*args, **kwargs):
-    raise RuntimeError("injected")
-module, _, path = {target!r}.partition(":")
-owner = importlib.import_module(module)
-*parents, name = path.split(".")
-for parent in parents:
-    owner = getattr(owner, parent)
-if MPI.COMM_WORLD.rank == 1:
-    setattr(owner, name, fail)
-from hpcfl.cli.main import main
-sys.exit(main(["train", {job!r}]))
-"""
+SHARED = ("job file", "open", "scan", "read", "compile", "log", "model")
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.fixture(scope="module")
+def broken(mpirun, tmp_path_factory):
+    """Return how runs ended in which rank 1 failed at a stage whose errors all ranks share."""
+    folder = tmp_path_factory.mktemp("stages")
+    runs = [(STAGES[stage], train(folder / stage, "sample:iris")) for stage in SHARED]
+    return dict(zip(SHARED, session(mpirun, runs), strict=True))
+
+
+@pytest.mark.parametrize("stage", SHARED)
+def test_an_exception_on_one_rank_is_shared(broken, stage):
+    codes, lines = broken[stage]
+    assert codes == [1] * 3
+    assert len(lines) == 1
+    assert "RuntimeError on rank 1" in lines[0]
+    assert "injected" in lines[0]
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in SHARED])
 def test_an_exception_on_one_rank_ends_all(mpirun, tmp_path, stage):
-    file = tmp_path / "job.toml"
-    file.write_text(BASE.format(output=str(tmp_path / "run"), train="sample:iris"))
     began = time.monotonic()
-    done = mpirun(3, INJECT.format(target=STAGES[stage], job=str(file)), check=False, timeout=60)
+    code = SESSION.format(runs=[(STAGES[stage], train(tmp_path, "sample:iris"))]).replace("io.StringIO()", "sys.stderr")
+    done = mpirun(3, "import sys" + code, check=False)
     assert done.returncode != 0
     lines = ours(done.stderr)
     assert len(lines) == 1, done.stderr
