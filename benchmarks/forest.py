@@ -6,8 +6,8 @@ python benchmarks/forest.py [--ranks 2] [--rows 100000] [--trees 100] [--rounds 
 Two classes, 28 float32 features, a fifth as many rows again to test on. All cases run in turns; each writes a JSON
 line a turn, and at the end a line a target: the median over the turns of the ratio that the target is about. Peers run
 if they are installed, with as many threads as there are ranks, on the same rows; otherwise their line says so. hpcfl's
-seconds are ``train_seconds``: binning, exchange, growing; peers' are of ``fit``. All predict the training rows,
-hpcfl in one process. ``--case`` runs the named cases only.
+seconds are ``train_seconds``: binning, exchange, growing; peers' are of ``fit``. All predict the training rows
+on one core. ``--case`` runs the named cases only.
 """
 
 from __future__ import annotations
@@ -124,6 +124,7 @@ def measure(name: str, make: Callable[[], Any], train: Split, test: Split) -> di
     start = perf_counter()
     model.fit(*train)
     seconds = perf_counter() - start
+    model.set_params(n_jobs=1)
     start = perf_counter()
     model.predict_proba(train[0])
     predicted = (perf_counter() - start) / len(train[0])

@@ -134,7 +134,7 @@ def warm(rule: Forest, shards: Shards, kinds: np.ndarray) -> None:
     codes = binning.codes(rows, edges)
     classes = shards.classes if shards.classes > 2 and not rule.boosting else 1
     goal = Target(np.array([1, 1, 1, 1]), classes)
-    plan = Plan(0, 0, 1, 1, True, False, kinds)
+    plan = Plan(0, 0, rule.features(rows.shape[1], shards.classes), 1, True, False, kinds)
     tree = over_trees.grow(np.asfortranarray(codes), goal, plan, np.arange(1))
     forest_predict.leaves(tree.packed(), tree.sets, codes, np.arange(4, dtype=np.uint32), np.empty(4, np.uint32))
     boost.add(tree, codes, np.zeros((4, tree.value.shape[1])))

@@ -15,6 +15,7 @@ from hpcfl.data.checkpoint import Loaded
 from hpcfl.forest import binning, boost, federated, over_rows, over_trees
 from hpcfl.forest.bench import Bench, fits, judge, prepare, restore, stored
 from hpcfl.forest.judge import Judge
+from hpcfl.forest.pages import give_back
 from hpcfl.forest.patience import Patience
 from hpcfl.forest.plan import Plan
 from hpcfl.forest.report import importances, out_of_bag
@@ -59,6 +60,7 @@ class Step:
 
 def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], None, Outcome]:
     """Grow a forest, some trees a record (boosting: one round) (collective)."""
+    give_back()
     bench, seconds = prepare(job, comm)
     loaded = keeper.load(bench.files)
     base, steps, factor = np.zeros(bench.outputs), bagging(bench, loaded, comm), 1 / bench.rule.trees
