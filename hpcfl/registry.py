@@ -45,6 +45,8 @@ def load_file(path: str) -> type[Any]:
 
 def nearest(word: str, words: list[str]) -> str:
     """Return '; did you mean ...' or the list of all `words`, to end an error message."""
+    if not words:
+        return "; there are none, leave it out"
     close = get_close_matches(word, words, 1)
     return f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(words)}"
 

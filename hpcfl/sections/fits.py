@@ -38,9 +38,10 @@ def robust(fed: Any, clients: int) -> None:
     cohort = round(fed.fraction * clients) if fed.fraction else fed.clients_per_round
     if rule.stack and cohort < rule.needs():
         what = f"fraction = {fed.fraction} of {clients} clients" if fed.fraction else "clients_per_round"
+        more = " or lower aggregator.byzantine" if getattr(rule, "byzantine", 0) else " or use aggregator 'mean'"
         raise ValueError(
             f"aggregator = '{schema.name_of(rule)}': {rule.needs()} or more clients a round are needed, "
-            f"{what} is {cohort}"
+            f"{what} is {cohort}; raise it{more}"
         )
 
 

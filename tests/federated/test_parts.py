@@ -220,6 +220,11 @@ def test_bound_and_nan_are_found():
         ({"strategy": "fedavgg"}, "did you mean 'fedavg'"),
         ({"partition": {"name": "dirichlet", "alhpa": 1.0}}, "did you mean 'alpha'"),
         ({"fraction": 1.5}, "fraction = 1.5"),
+        ({"strategy": {"name": "fedavg", "mu": 1.0}}, "unknown key federated.strategy.mu; there are none"),
+        (
+            {"aggregator": {"name": "krum", "byzantine": 4}},
+            "11 or more clients a round are needed, clients_per_round is 10; raise it or lower aggregator.byzantine",
+        ),
     ],
 )
 def test_bad_jobs_are_refused_by_name(table, words):
