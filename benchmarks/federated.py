@@ -19,8 +19,8 @@ import numpy as np
 from pairs import compare, emit, installed, machine, mpirun, peer, python
 
 CASES: dict[str, dict[str, Any]] = {
-    "mlp": {"clients": 100, "rows": 600, "features": 784, "rounds": 40, "theirs": 12},
-    "softmax": {"clients": 30, "rows": 200, "features": 60, "rounds": 2000, "theirs": 20},
+    "mlp": {"clients": 100, "rows": 600, "features": 784, "rounds": 40, "theirs": 9},
+    "softmax": {"clients": 30, "rows": 200, "features": 60, "rounds": 2000, "theirs": 15},
 }
 MODELS: dict[str, dict[str, Any]] = {"mlp": {"name": "mlp", "hidden": [200, 200]}, "softmax": {"name": "softmax"}}
 TARGETS = {"mlp": {"Flower": 8.0, "pfl-research": 6.0}, "softmax": {"Flower": 800.0, "pfl-research": 100.0}}
