@@ -23,15 +23,17 @@ def rows(data: str) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
 
 
 def network(name: str, features: int) -> nn.Sequential:
-    """Return the 200-200-10 network, or the softmax, which starts at zeros as ours does."""
+    """Return the 200-200-10 network or the softmax, drawn as ours are: He et al. 2015, or zeros."""
     widths = [features, 200, 200, 10] if name == "mlp" else [features, 10]
     layers: list[nn.Module] = []
     for a, b in pairwise(widths):
         layers += [nn.Linear(a, b), nn.ReLU()]
     net = nn.Sequential(*layers[:-1])
-    if name == "softmax":
-        for parameter in net.parameters():
+    for part, parameter in net.named_parameters():
+        if name == "softmax" or part.endswith("bias"):
             nn.init.zeros_(parameter)
+        else:
+            nn.init.kaiming_normal_(parameter, nonlinearity="relu")
     return net
 
 
