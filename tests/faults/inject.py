@@ -14,7 +14,7 @@ from itertools import groupby
 
 PLACES = {  # name -> (module, attribute path, at which call)
     "loading": ("hpcfl.data.table", "Table.read", 1),
-    "first step": ("hpcfl.trainers.gradients", "Local.write", 3),  # the first two calls only compile
+    "first step": ("hpcfl.trainers.gradients", "Local.write", 2),  # the first call only compiles
     "mid-epoch": ("hpcfl.trainers.gradients", "Local.write", 4),
     "first round": ("hpcfl.federated.local", "Local.run", 2),
     "third round": ("hpcfl.federated.local", "Local.run", 4),

@@ -41,7 +41,7 @@ def convert(source: str | Path, out: str | Path, options: Options, overwrite: bo
         raise UsageError(f"{out.parent}: no such folder; make it first")
     draft = importlib.import_module(f"{__name__}.{find(source, options)}").draft(source, options)
     write(draft, out)
-    return draft  # type: ignore[no-any-return]
+    return draft
 
 
 def find(source: Path, options: Options) -> str:

@@ -85,7 +85,7 @@ class Numbers:
 def number(text: Any) -> int | float | None:
     """Return the number that `text` spells, exact if it is whole, or None."""
     if not isinstance(text, str):
-        return text.item() if isinstance(text, np.generic) else text  # type: ignore[no-any-return]
+        return text.item() if isinstance(text, np.generic) else text
     if "_" in text:
         return None
     for kind in (int, float):
