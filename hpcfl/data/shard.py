@@ -107,17 +107,7 @@ def load(
         Missing or damaged files, values that are not finite, labels out of range, no rows.
     """
     with comm.together("opening the data"):
-        table = open_table(data.train, data.x, data.y, data.task)
-        checks.trainable(table)
-        if not codes:
-            categories.refuse(table)
-        other, maps = None, {}
-        if isinstance(data.test, str) and data.test != "none":
-            other = open_table(data.test, data.x, data.y, data.task)
-        if other is not None and (other.features, other.kind) != (table.features, table.kind):
-            raise DataError(f"{data.test}: {other.features} features, the training data has {table.features}")
-        if other is not None:
-            maps = categories.translation(other, table.attrs.get("categorical", {}))
+        table, other, maps = _open(data, codes)
     pick = Picker.make(table, data, seed, comm)
     total = int(comm.sum(np.array([pick.kept.sum()], np.int64), "split")[0])
     with comm.together("dealing rows to ranks"):
@@ -140,6 +130,20 @@ def load(
             test = Shard(categories.translate(test.x, maps), test.y, test.ids)
     tested = int(comm.sum(np.array([test.rows], np.int64), "split")[0])
     return Shards(train, test, total, tested, pick.classes, cut, table)
+
+
+def _open(data: Data, codes: bool) -> tuple[Table, Table | None, dict[int, np.ndarray]]:
+    """Return the training table, that of a test file if there is one, and what its category codes become."""
+    table = open_table(data.train, data.x, data.y, data.task)
+    checks.trainable(table)
+    if not codes:
+        categories.refuse(table)
+    if not isinstance(data.test, str) or data.test == "none":
+        return table, None, {}
+    other = open_table(data.test, data.x, data.y, data.task)
+    if (other.features, other.kind) != (table.features, table.kind):
+        raise DataError(f"{data.test}: {other.features} features, the training data has {table.features}")
+    return table, other, categories.translation(other, table.attrs.get("categorical", {}))
 
 
 def _read(

@@ -33,12 +33,7 @@ class Stream:
         Rows of a block.
     rank, seed : int
 
-    Attributes
-    ----------
-    steps : int
-        Steps of an epoch.
-    train : Shard
-        What the numbers in a batch are rows of.
+    Attributes are those of `hpcfl.trainers.order.Batches`.
     """
 
     def __init__(self, plan: Plan, train: Shard, batch_size: int, block: int, rank: int, seed: int) -> None:
