@@ -104,11 +104,16 @@ def test_a_silo_that_changed_is_noticed_by_the_rank_that_reads_it(mpirun, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("mode", "more"),
-    [("forest", []), ("forest", ["--set", "model.boosting=true", "--set", "model.trees=8"]), ("factorization", [])],
-    ids=["forest", "boosting", "factorization"],
+    ("mode", "more", "ranks"),
+    [
+        ("forest", [], 2),
+        ("forest", ["--set", "model.boosting=true", "--set", "model.trees=8"], 2),
+        ("factorization", [], 2),
+        ("factorization", ["--set", "reproducible=true"], 3),
+    ],
+    ids=["forest", "boosting", "factorization", "factorization on other ranks"],
 )
-def test_forests_resume_by_tree_and_factorizations_by_iteration(mpirun, tmp_path, mode, more):
+def test_forests_resume_by_tree_and_factorizations_by_iteration(mpirun, tmp_path, mode, more, ranks):
     """A damaged newest checkpoint, so that the resumed run goes on from the middle; the log is cut back to there."""
     train = [*job(tmp_path / "whole", mode), *more, "--set", "checkpoint.keep=100"]
     mpirun(2, hpcfl("none", "", 0, train), timeout=200)
@@ -118,5 +123,5 @@ def test_forests_resume_by_tree_and_factorizations_by_iteration(mpirun, tmp_path
         (folder / "manifest.json").unlink()
     (tmp_path / "cut" / "run" / "model.h5").unlink()
     resume = [*job(tmp_path / "cut", mode), *more, "--resume"]
-    mpirun(2, hpcfl("none", "", 0, resume, resume), timeout=120)  # nothing is left for the second one
+    mpirun(ranks, hpcfl("none", "", 0, resume, resume), timeout=120)  # nothing is left for the second one
     assert result(tmp_path / "cut") == result(tmp_path / "whole")
