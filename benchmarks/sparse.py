@@ -64,7 +64,7 @@ def kernel(path: str, batch: int) -> float:
     x = CSR(stored["x/data"], stored["x/indices"], stored["x/indptr"])
     y = np.stack([stored["y"], np.ones(ROWS)], axis=1).astype(np.float32)
     w, order = np.zeros(FEATURES + 1, np.float32), np.random.default_rng(1).permutation(ROWS).astype(np.int32)
-    none, grad, work = np.empty((2, 0), np.float32), np.empty_like(w), np.empty(64, np.float32)
+    none, grad, work = np.empty((2, 0), np.float32), np.empty_like(w), np.empty(256, np.float32)
     spent = []
     for _ in range(6):
         start = perf_counter()

@@ -1,48 +1,95 @@
-"""Linear models on CSR rows; `spec` as in `network`, with no hidden layer."""
+"""Linear models on CSR rows; `spec` as in `network`, with no hidden layer.
+
+Rows are taken by chunks that stay in cache: all outputs, then the losses of all rows at once, then the way back.
+Nothing is sliced row by row: an array that is made or passed on counts its references, atomically, 70 ns a row.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from hpcfl.kernels.flags import jit, part
-from hpcfl.kernels.loss import derivative
+from hpcfl.kernels.flags import exact_part, jit, part
+from hpcfl.kernels.loss import LOGISTIC, derivative, logistic32
 from hpcfl.kernels.prefetch import prefetch_run
 
 AHEAD = 8  # rows that are asked for before they are used
+ROWS, VALUES = 64, 4096  # of a chunk, at most
 
 
 @part
-def look_ahead(x, r):
-    """Ask for row `r`."""
-    start, stop = x.indptr[r], x.indptr[r + 1]
-    prefetch_run(x.indices, start, stop)
-    prefetch_run(x.data, start, stop)
+def chunk_end(indptr, rows, a):
+    """Return where the chunk ends that starts at place `a` of `rows`."""
+    b, values = a, 0
+    while b < rows.size and b - a < ROWS and values < VALUES:
+        values += indptr[rows[b] + 1] - indptr[rows[b]]
+        b += 1
+    return b
 
 
 @part
-def row(x, r):
-    """Return the columns and values of row `r`; as unsigned numbers, columns need no check for a sign."""
-    return x.indices[x.indptr[r] : x.indptr[r + 1]], x.data[x.indptr[r] : x.indptr[r + 1]]
+def look_ahead(indptr, indices, data, rows, a, b):
+    """Ask for the rows at places `a` to `b` of `rows`, as far as there are any."""
+    for i in range(a, min(b, rows.size)):
+        r = rows[i]
+        prefetch_run(indices, indptr[r], indptr[r + 1])
+        prefetch_run(data, indptr[r], indptr[r + 1])
 
 
-@part
-def row_scores(w, x, r, z):
-    """Write the raw outputs of row `r` into `z` (1, k)."""
+@exact_part
+def outputs(w, indptr, indices, data, rows, a, b, z):
+    """Write the raw outputs of the rows at places `a` to `b` of `rows` into `z` (b - a, k).
+
+    As unsigned numbers, columns need no check for a sign. A vector of gathered elements takes longer than its
+    elements one by one, hence the fixed order.
+    """
     k = z.shape[1]
     bias = w.size - k
-    columns, values = row(x, r)
-    for j in range(k):
-        z[0, j] = w[bias + j]
-    if k == 1:
-        s = z[0, 0]
-        for e in range(columns.size):
-            s += values[e] * w[np.uint32(columns[e])]
-        z[0, 0] = s
-    else:
-        for e in range(columns.size):
-            v, at = values[e], np.uint64(columns[e]) * np.uint64(k)
+    for i in range(a, b):
+        look_ahead(indptr, indices, data, rows, i + AHEAD, i + AHEAD + 1)
+        r = rows[i]
+        if k == 1:
+            s = w[bias]
+            for e in range(indptr[r], indptr[r + 1]):
+                s += data[e] * w[np.uint32(indices[e])]
+            z[i - a, 0] = s
+        else:
             for j in range(k):
-                z[0, j] += v * w[at + np.uint64(j)]
+                z[i - a, j] = w[bias + j]
+            for e in range(indptr[r], indptr[r + 1]):
+                v, at = data[e], np.uint64(indices[e]) * np.uint64(k)
+                for j in range(k):
+                    z[i - a, j] += v * w[at + np.uint64(j)]
+
+
+@part
+def losses(kind, z, y, rows, work):
+    """Replace the raw outputs `z` (m, k) of `rows` by derivatives and return the loss; `work` (2 m,) is scratch."""
+    m = rows.size
+    if kind != LOGISTIC or z.itemsize != 4:
+        return derivative(kind, z, y, rows)
+    for i in range(m):
+        work[i], work[m + i] = y[rows[i], 0], y[rows[i], 1]
+    return logistic32(z.reshape(m), work[:m], work[m : 2 * m])
+
+
+@exact_part
+def scatter(z, indptr, indices, data, rows, a, b, grad):
+    """Add to `grad` the values of the rows at places `a` to `b` of `rows`, times the derivatives `z` (b - a, k)."""
+    k = z.shape[1]
+    bias = grad.size - k
+    for i in range(a, b):
+        r = rows[i]
+        if k == 1:
+            g = z[i - a, 0]
+            for e in range(indptr[r], indptr[r + 1]):
+                grad[np.uint32(indices[e])] += data[e] * g
+        else:
+            for e in range(indptr[r], indptr[r + 1]):
+                v, at = data[e], np.uint64(indices[e]) * np.uint64(k)
+                for j in range(k):
+                    grad[at + np.uint64(j)] += v * z[i - a, j]
+        for j in range(k):
+            grad[bias + j] += z[i - a, j]
 
 
 @jit
@@ -51,36 +98,22 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
 
     `x` is a CSR; `affine` is not used, since a shift would fill the zeros.
     """
-    k = spec[3]
-    z = work[:k].reshape(1, k)
-    bias = w.size - k
+    k, loss = spec[3], 0.0
+    indptr, indices, data = x.indptr, x.indices, x.data
+    look_ahead(indptr, indices, data, rows, 0, AHEAD)
     grad[:] = 0
-    loss = 0.0
-    for i in range(min(AHEAD, rows.size)):
-        look_ahead(x, rows[i])
-    for i in range(rows.size):
-        r = rows[i]
-        if i + AHEAD < rows.size:
-            look_ahead(x, rows[i + AHEAD])
-        row_scores(w, x, r, z)
-        loss += derivative(spec[0], z, y, rows[i : i + 1])
-        columns, values = row(x, r)
-        if k == 1:
-            g = z[0, 0]
-            for e in range(columns.size):
-                grad[np.uint32(columns[e])] += values[e] * g
-        else:
-            for e in range(columns.size):
-                v, at = values[e], np.uint64(columns[e]) * np.uint64(k)
-                for j in range(k):
-                    grad[at + np.uint64(j)] += v * z[0, j]
-        for j in range(k):
-            grad[bias + j] += z[0, j]
+    a = 0
+    while a < rows.size:
+        b = chunk_end(indptr, rows, a)
+        z = work[: (b - a) * k].reshape(b - a, k)
+        outputs(w, indptr, indices, data, rows, a, b, z)
+        loss += losses(spec[0], z, y, rows[a:b], work[(b - a) * k :])
+        scatter(z, indptr, indices, data, rows, a, b, grad)
+        a = b
     return loss
 
 
 @jit
 def scores(w, x, rows, affine, spec, work, out):
     """Write the raw outputs of `rows` into `out` (m, k); arguments as in `loss_grad`."""
-    for i in range(rows.size):
-        row_scores(w, x, rows[i], out[i : i + 1])
+    outputs(w, x.indptr, x.indices, x.data, rows, 0, rows.size, out)

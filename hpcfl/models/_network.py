@@ -56,7 +56,7 @@ def predictor(arrays: dict[str, np.ndarray], spec: np.ndarray, dense: Any = netw
         is_sparse = hasattr(x, "indptr")
         kernel = sparse.scores if is_sparse else dense.scores
         n = len(x.indptr) - 1 if is_sparse else len(x)
-        work = np.empty(dense.work_size(spec, min(n, BLOCK)), w.dtype)
+        work = np.empty(0 if is_sparse else dense.work_size(spec, min(n, BLOCK)), w.dtype)
         z = np.empty((n, int(spec[-1])), w.dtype)
         for start in range(0, n, BLOCK):
             rows = np.arange(start, min(start + BLOCK, n), dtype=np.int32)

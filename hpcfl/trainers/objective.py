@@ -57,8 +57,9 @@ class Objective:
         return w
 
     def scratch(self, rows: int) -> np.ndarray:
-        """Return scratch for the kernels with batches of `rows` rows."""
-        return np.empty(self.rule.work(self.features, self.outputs, max(rows, 1)), self.dtype)
+        """Return scratch for the kernels with batches of `rows` rows; CSR rows need no room for their features."""
+        features = 1 if self.sparse else self.features
+        return np.empty(self.rule.work(features, self.outputs, max(rows, 1)), self.dtype)
 
     def attrs(self, shards: Shards) -> dict[str, Any]:
         """Return what prediction needs beside the arrays."""

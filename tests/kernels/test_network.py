@@ -72,24 +72,26 @@ def test_gradient_by_finite_differences(kind, activation, widths):
 
 
 @pytest.mark.parametrize(("kind", "activation", "widths"), [c for c in CASES if len(c[2]) == 2])
-def test_sparse_equals_dense(kind, activation, widths):
-    spec, w, x, y, _ = problem(kind, activation, widths, np.float64)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-4)])
+def test_sparse_equals_dense(kind, activation, widths, dtype, tolerance):
+    spec, w, x, y, _ = problem(kind, activation, widths, dtype)
     x[np.random.default_rng(5).random(x.shape) < 0.6] = 0
+    x[::9] = 0
     rows = np.random.default_rng(1).permutation(700)[:300].astype(np.int32)
-    none = np.empty((2, 0))
+    none = np.empty((2, 0), dtype)
     dense = run(network.loss_grad, spec, w, x, y, rows, none)
     held = x != 0
     csr = CSR(
         x[held], np.nonzero(held)[1].astype(np.int32), np.concatenate([[0], held.sum(1).cumsum()]).astype(np.int64)
     )
     got = run(sparse.loss_grad, spec, w, csr, y, rows, none)
-    assert got[0] == pytest.approx(dense[0], rel=1e-12)
-    np.testing.assert_allclose(got[1], dense[1], rtol=1e-10, atol=1e-10)
-    out, want = np.empty((300, widths[1])), np.empty((300, widths[1]))
-    work = np.empty(network.work_size(spec, 300))
+    assert got[0] == pytest.approx(dense[0], rel=tolerance / 100)
+    np.testing.assert_allclose(got[1], dense[1], rtol=tolerance, atol=tolerance)
+    out, want = np.empty((300, widths[1]), dtype), np.empty((300, widths[1]), dtype)
+    work = np.empty(network.work_size(spec, 300), dtype)
     sparse.scores(w, csr, rows, none, spec, work, out)
     network.scores(w, x, rows, none, spec, work, want)
-    np.testing.assert_allclose(out, want, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(out, want, rtol=tolerance, atol=tolerance)
 
 
 def test_stored_bytes_are_converted_in_the_gather():
@@ -122,6 +124,20 @@ def test_exp32_is_exact_to_float32():
     x = np.linspace(-86, 86, 20001).astype(np.float32)
     got = np.array([loss.exp32(v) for v in x], np.float64)
     assert np.abs(got / np.exp(x.astype(np.float64)) - 1).max() < 2e-7
+
+
+def test_logistic_loss_of_many_rows_is_exact_to_float32():
+    z = np.linspace(-80, 80, 20001).astype(np.float32)
+    rng = np.random.default_rng(0)
+    y = np.stack([rng.integers(0, 2, z.size), rng.random(z.size) + 0.5], axis=1).astype(np.float32)
+    got = z.copy()
+    found = loss.logistic32(got, y[:, 0].copy(), y[:, 1].copy())
+    double, target, weight = z.astype(np.float64)[:, None], y[:, 0].astype(np.float64), y[:, 1].astype(np.float64)
+    assert found == pytest.approx(float(weight @ slow.loss_rows("logistic", double, target)), rel=1e-6)
+    want = slow.derivative("logistic", double, target)[:, 0] * weight
+    np.testing.assert_allclose(got, want, rtol=5e-7, atol=1e-37)
+    for bad in (np.nan, np.inf):
+        assert not np.isfinite(loss.logistic32(np.full(20, bad, np.float32), y[:20, 0].copy(), y[:20, 1].copy()))
 
 
 @pytest.mark.parametrize("widths", [[7, 4], [7, 9, 8, 4], [7, 70, 1], [130, 67, 66, 3]])
