@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hpcfl.kernels.flags import jit, part
+from hpcfl.kernels.lent import lent
 from hpcfl.kernels.tables import NONE
 
 LEAST = 1e-300  # weight of a batch of rows without weight
@@ -196,6 +197,8 @@ def train(loss_grad, step, data, plan, solver, shared, own, scratch, stats):
     stats : (c, 3) float64
         Loss sum and weight sum over the steps of run 0, end of the ghost coordinate.
     """
+    data, plan, solver, scratch = lent(data), lent(plan), lent(solver), lent(scratch)
+    shared, own, stats = lent(shared), lent(own), lent(stats)
     stats[:] = 0
     for c in range(data.who.size):
         for r in range(plan.vectors.shape[0]):
@@ -213,6 +216,7 @@ def probe(loss_grad, w, data, chunk, scratch, sums, grads):
     grads : (c, P) or (0, P)
         Gradient of the loss sum, if it is wanted; overwritten.
     """
+    w, data, scratch, sums, grads = lent(w), lent(data), lent(scratch), lent(sums), lent(grads)
     grads[:] = 0
     for c in range(data.who.size):
         rows = data.rows[data.starts[data.who[c]] : data.starts[data.who[c] + 1]]
