@@ -20,6 +20,7 @@ hypothesis.settings.register_profile("hpcfl", deadline=None)  # the first call o
 hypothesis.settings.load_profile("hpcfl")
 
 BIN = Path(sys.executable).parent
+ONE_MACHINE = {"OMPI_MCA_btl": "^ofi"}  # Open MPI looks for fabrics for a second at each start
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -99,7 +100,7 @@ def mpirun() -> Callable[..., subprocess.CompletedProcess[str]]:
         launch: tuple[str, ...] = (),
     ) -> subprocess.CompletedProcess[str]:
         args = ["-c", what] if isinstance(what, str) else what
-        full = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", **(env or {})}
+        full = {**os.environ, **ONE_MACHINE, "OPENBLAS_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", **(env or {})}
         process = subprocess.Popen(
             [*command, *launch, "-n", str(n), sys.executable, *args],
             stdin=subprocess.DEVNULL,

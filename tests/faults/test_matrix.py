@@ -4,11 +4,14 @@ Beside them a segmentation fault, and a disk that is full.
 """
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.faults.runs import hpcfl, job, result
+from tests.faults.runs import codes, hpcfl, job, result
 
+NAMES = ("mode", "kind", "place", "rank")
+AT_ONCE = 2
 KINDS = ("exception", "KILL", "STOP", "exit", "TERM")
 STATE = ("write", "fsync", "rename", "manifest")  # passed by rank 0 only, which has all of the state here
 PLACES = {
@@ -58,17 +61,40 @@ def whole(mpirun, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize(("mode", "kind", "place", "rank"), list(schedule()))
-def test_a_fault(mpirun, tmp_path, whole, mode, kind, place, rank):
-    train = job(tmp_path, mode)
-    limit = ["--set", "comm.timeout=4"] if kind == "STOP" else []
-    done = mpirun(2, hpcfl(kind, place, rank, [*train, *limit]), check=False, timeout=100)
+@pytest.fixture(scope="module")
+def ended(request, mpirun, tmp_path_factory, whole):
+    """{case: (folder, how its run ended)} of all cases asked for, some at a time, as most of their time is waiting."""
+    items = [item for item in request.session.items if item.path == request.path]
+    cases = [tuple(item.callspec.params[name] for name in NAMES) for item in items]
+
+    def run(case):
+        mode, kind, place, rank = case
+        folder = tmp_path_factory.mktemp("fault")
+        limit = ["--set", "comm.timeout=2"] if kind == "STOP" else []
+        command = hpcfl(kind, place, rank, [*job(folder, mode), *limit])
+        return folder, mpirun(2, command, check=False, timeout=100)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(cases, pool.map(run, cases), strict=True))
+
+
+@pytest.fixture(scope="module")
+def resumed(mpirun, ended):
+    """{case: exit code} of going on with all that did not reach its end, in one launch."""
+    left = {case: folder for case, (folder, done) in ended.items() if done.returncode}
+    assert not [folder for folder in left.values() if (folder / "run" / "model.h5").exists()]
+    commands = [[*job(folder, case[0]), "--resume", "auto"] for case, folder in left.items()]
+    done = mpirun(2, hpcfl("none", "", 0, *commands), timeout=100 + 5 * len(commands)) if commands else None
+    return dict(zip(left, codes(done.stdout), strict=True)) if done else {}
+
+
+@pytest.mark.parametrize(NAMES, list(schedule()))
+def test_a_fault(whole, ended, resumed, mode, kind, place, rank):
+    folder, done = ended[mode, kind, place, rank]
     assert done.stderr.count("injected ") >= 1, done.stderr
     check(done, kind, place, rank)
-    if done.returncode:
-        assert not (tmp_path / "run" / "model.h5").exists()
-        mpirun(2, hpcfl("none", "", 0, [*train, "--resume", "auto"]), timeout=100)
-    assert result(tmp_path) == whole[mode]
+    assert resumed.get((mode, kind, place, rank), 0) == 0
+    assert result(folder) == whole[mode]
 
 
 def check(done, kind: str, place: str, rank: int) -> None:
