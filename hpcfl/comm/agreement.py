@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import sleep
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +14,7 @@ from mpi4py import MPI
 from hpcfl.errors import HpcflError, by_code
 
 T = TypeVar("T")
+REST = 1e-3  # seconds between two looks
 
 
 def agree(mpi: MPI.Comm, error: BaseException | None, place: str) -> None:
@@ -41,6 +44,20 @@ def agree(mpi: MPI.Comm, error: BaseException | None, place: str) -> None:
     shared = by_code(code)(text)
     shared.agreed, shared.speaker = True, mpi.rank == root
     raise shared from error
+
+
+@contextmanager
+def resting(mpi: MPI.Comm) -> Iterator[None]:
+    """Run a local block that may take long; who is done leaves its core to the others until all are (collective).
+
+    A rank that waits in a call of MPI keeps its core busy, which others may need, as when ranks outnumber cores.
+    """
+    try:
+        yield
+    finally:
+        everybody = mpi.Ibarrier()
+        while not everybody.Test():
+            sleep(REST)
 
 
 class Rider:

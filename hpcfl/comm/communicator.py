@@ -12,7 +12,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hpcfl.comm import heart
-from hpcfl.comm.agreement import agree
+from hpcfl.comm.agreement import agree, resting
 
 CHUNK = 1 << 28  # elements a message: Open MPI lacks large counts, so each stays under 2^31 bytes
 
@@ -207,7 +207,7 @@ class Comm:
 
         For whatever is written once and then found by all, such as compiled kernels.
         """
-        with self.together(place):
+        with self.together(place), resting(self.mpi):
             if self.node.rank == 0:
                 yield
         with self.together(place):
