@@ -5,7 +5,7 @@ python benchmarks/movielens.py [FOLDER] [--ranks 2]
 FOLDER holds u1.base and u1.test, as ml-100k.zip from grouplens.org has them. Without it the ratings are taken
 out of a package on PyPI that carries them (recbole 1.2.1), and cut as MovieLens' own mku.sh cuts: of the ratings
 in the order of u.data, the first 20,000 are u1.test. Settings are those of jobs/factorization.toml with 20
-iterations; the penalty is the one with the least RMSE on a held-out tenth of u1.base. u1.test is looked at once a model.
+iterations; the penalty is the one with the least RMSE on a held-out tenth of u1.base. u1.test is seen once a model.
 """
 
 from __future__ import annotations
