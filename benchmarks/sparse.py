@@ -2,14 +2,16 @@
 
 ``python benchmarks/sparse.py`` trains on 100,000 x 10,000 with 50 non-zeros a row for ten epochs, one process and one
 thread each, and prints both test losses: steps of 256 rows, momentum and a cosine schedule here, single rows and a
-constant step there, each with the best step size of a few. Then batches of 1,024 on 2 ranks and on 1, and the
-kernel's time per non-zero, forward and back. JSON lines.
+constant step there, each with the best step size of a few. Then batches of 1,024 on 2 ranks and on 1, the kernel's
+time per non-zero, forward and back, and rows of 10,000,000 features, whose steps touch the columns of a batch alone,
+beside steps that pass over all of them (a weight decay too small to show asks for those). JSON lines.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,13 +20,14 @@ import numpy as np
 from pairs import compare, emit, installed, machine, peer, train
 
 ROWS, TEST, FEATURES, FILLED, EPOCHS = 100_000, 20_000, 10_000, 50, 10
+WIDE = 10_000_000  # features
 
 
-def arrays(n: int, seed: int) -> dict[str, np.ndarray]:
+def arrays(n: int, seed: int, features: int) -> dict[str, np.ndarray]:
     """Return CSR rows of unit length whose classes follow a logistic model."""
     rng = np.random.default_rng(seed)
-    truth = np.random.default_rng(0).standard_normal(FEATURES) * 8
-    indices = np.sort(rng.integers(0, FEATURES, (n, FILLED)), axis=1).astype(np.int32)
+    truth = np.random.default_rng(0).standard_normal(features) * 8
+    indices = np.sort(rng.integers(0, features, (n, FILLED)), axis=1).astype(np.int32)
     data = np.abs(rng.standard_normal((n, FILLED)))
     data /= np.linalg.norm(data, axis=1, keepdims=True)
     y = rng.random(n) < 1 / (1 + np.exp(-(data * truth[indices]).sum(axis=1)))
@@ -32,12 +35,12 @@ def arrays(n: int, seed: int) -> dict[str, np.ndarray]:
     return flat | {"x/indptr": np.arange(0, n * FILLED + 1, FILLED), "y": y.astype(np.int64)}
 
 
-def write(path: Path, n: int, seed: int) -> str:
+def write(path: Path, n: int, seed: int, features: int = FEATURES) -> str:
     """Write rows as a data file and return its path."""
     from hpcfl.data.h5 import write_atomic
 
-    attrs = {"format": "hpcfl", "version": 1, "task": "classification", "features": FEATURES}
-    write_atomic(path, arrays(n, seed), attrs)
+    attrs = {"format": "hpcfl", "version": 1, "task": "classification", "features": features}
+    write_atomic(path, arrays(n, seed, features), attrs)
     return str(path)
 
 
@@ -52,6 +55,13 @@ def job(data: str, test: str, batch: int, rate: float) -> dict[str, Any]:
         "evaluate": {"every": EPOCHS},
         "checkpoint": {"every_seconds": 0.0},
     }
+
+
+def wide(data: str, ranks: int, **keys: Any) -> float:
+    """Return the epochs a second on rows of very many features."""
+    case = job(data, "none", 1024, 80.0) | {"optimizer": {"name": "sgd", "learning_rate": 80.0, **keys}}
+    case["train"]["epochs"] = 3
+    return 3 / float(train(case, ranks)["train_seconds"])
 
 
 def kernel(path: str, batch: int) -> float:
@@ -109,6 +119,12 @@ def main() -> None:
         emit({"test losses": {name: round(loss, 4) for name, loss in losses.items()}})
         for batch in (256, 1024):
             emit({"case": f"csr kernel, batch {batch}", "ns per non-zero": kernel(data, batch), "at most": 7.5})
+        data = write(Path(folder) / "wide.h5", ROWS, 3, WIDE)
+        for ranks in (1, 2):
+            dense = {"all parameters": partial(wide, data, ranks, weight_decay=1e-30)}
+            compare(
+                f"csr, 10,000,000 features, epochs/s, {ranks} ranks", partial(wide, data, ranks), dense, {}, args.runs
+            )
 
 
 if __name__ == "__main__":

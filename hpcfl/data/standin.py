@@ -11,7 +11,7 @@ from hpcfl.data import h5
 from hpcfl.data.table import Table
 
 ROWS, BYTES = 20_000, 1 << 28  # rows at most, unless more are asked for; bytes of dense ones
-HELD = 8  # values of a sparse row
+HELD = 1 << 22  # values of sparse rows, at most, unless that leaves less than one a row
 LABELS = 1 << 20  # labels that are read at a time
 
 
@@ -28,7 +28,8 @@ def write(table: Table, path: Path, rows: int = ROWS) -> int:
     attrs: dict[str, Any] = {k: v for k, v in table.attrs.items() if k in ("feature_names", "categorical")}
     attrs |= {"format": "hpcfl", "version": 1, "task": table.task}
     if table.kind == "csr":
-        held = min(HELD, table.features)
+        # As many values a row as the table has, on which the way that gradients are summed depends.
+        held = min(-(-table.values // table.rows), max(HELD // n, 1), table.features)
         arrays = {
             "x/data": np.ones(n * held, table.dtype),
             "x/indices": np.tile(np.arange(held, dtype=np.int32), n),

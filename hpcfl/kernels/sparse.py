@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hpcfl.kernels.columns import WORD, clear, listed, mark, place
 from hpcfl.kernels.flags import exact_part, jit, part
 from hpcfl.kernels.loss import LOGISTIC, derivative, logistic32
 from hpcfl.kernels.prefetch import prefetch_run
@@ -117,3 +118,56 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
 def scores(w, x, rows, affine, spec, work, out):
     """Write the raw outputs of `rows` into `out` (m, k); arguments as in `loss_grad`."""
     outputs(w, x.indptr, x.indices, x.data, rows, 0, rows.size, out)
+
+
+@exact_part
+def scatter_at(z, x, rows, a, b, held, values):
+    """Add what `scatter` adds, to the `values` of the columns of the set `held` (see `columns`)."""
+    k = z.shape[1]
+    indptr, indices, data = x.indptr, x.indices, x.data
+    bits, before = held.bits, held.before
+    for i in range(a, b):
+        r = rows[i]
+        for e in range(indptr[r], indptr[r + 1]):
+            v, c = data[e], np.uint64(np.uint32(indices[e]))
+            at = place(bits[c >> WORD], before[c >> WORD], c) * np.uint64(k)
+            for j in range(k):
+                values[at + np.uint64(j)] += v * z[i - a, j]
+
+
+@jit
+def loss_grad_at(w, x, y, rows, spec, work, held, out):
+    """Return the loss summed over `rows` and the number of columns that they have; write the gradient at those.
+
+    Parameters
+    ----------
+    held : hpcfl.kernels.columns.Columns
+        Scratch: the empty set of columns up to that of the biases.
+    out : hpcfl.kernels.columns.Gradient
+        Output. The biases are the column behind the last feature.
+    w, x, y, rows, spec, work
+        As in `loss_grad`.
+    """
+    d, k, loss = spec[2], spec[3], 0.0
+    indptr, indices, data = x.indptr, x.indices, x.data
+    columns, values = out.columns, out.values
+    for i in range(rows.size):
+        look_ahead(indptr, indices, data, rows, i + AHEAD, i + AHEAD + 1)
+        mark(held.bits, held.groups, indices, indptr[rows[i]], indptr[rows[i] + 1])
+    columns[0] = d
+    mark(held.bits, held.groups, columns, 0, 1)
+    n = listed(held.bits, held.groups, held.before, columns)
+    values[: n * k] = 0
+    a = 0
+    while a < rows.size:
+        b = chunk_end(indptr, rows, a)
+        z = work[: (b - a) * k].reshape(b - a, k)
+        outputs(w, indptr, indices, data, rows, a, b, z)
+        loss += losses(spec[0], z, y, rows[a:b], work[(b - a) * k :])
+        scatter_at(z, x, rows, a, b, held, values)
+        for i in range(b - a):
+            for j in range(k):
+                values[(n - 1) * k + j] += z[i, j]
+        a = b
+    clear(held.bits, held.groups, columns, n)
+    return loss, n

@@ -2,12 +2,14 @@
 
 Every `step` has the signature (w, grad, scale, state, hyper, lr, t): parameters (P,), a vector (P,) that
 times the number `scale` is the gradient, state (slots, P); `w` and `state` change in place; hyper float64;
-learning rate; step from 1.
+learning rate; step from 1. Those named `_at` move some columns of a linear model, see `sgd_at`.
 """
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 from hpcfl.kernels.flags import jit
 
@@ -99,3 +101,28 @@ def adagrad(w, grad, scale, state, hyper, lr, t):
         g = grad[i] * scale
         v[i] += g * g
         w[i] -= rate * g / (math.sqrt(v[i]) + eps)
+
+
+@jit
+def sgd_at(w, columns, values, scale, state, hyper, lr, t):
+    """SGD without momentum and decay, at `columns` (n,); `values` (n, k) times `scale` is the gradient.
+
+    The k parameters of a column lie side by side. The other arguments are those of every step.
+    """
+    k, rate, scale = values.shape[1], w.dtype.type(lr), w.dtype.type(scale)
+    for i in range(columns.size):
+        at = np.uint64(columns[i]) * np.uint64(k)
+        for j in range(k):
+            w[at + np.uint64(j)] -= rate * (values[i, j] * scale)
+
+
+@jit
+def adagrad_at(w, columns, values, scale, state, hyper, lr, t):
+    """Adagrad of the parameters of some columns; arguments as in `sgd_at`."""
+    eps, rate, scale = w.dtype.type(hyper[0]), w.dtype.type(lr), w.dtype.type(scale)
+    k, v = values.shape[1], state[0]
+    for i in range(columns.size):
+        for j in range(k):
+            at, g = np.uint64(columns[i]) * np.uint64(k) + np.uint64(j), values[i, j] * scale
+            v[at] += g * g
+            w[at] -= rate * g / (math.sqrt(v[at]) + eps)

@@ -42,6 +42,10 @@ class Adagrad:
         """Return the jitted step(w, grad, scale, state, hyper, lr, t)."""
         return updates.adagrad
 
+    def kernel_at(self) -> Any:
+        """Return the jitted step of some columns; None if a step also moves what has no gradient."""
+        return updates.adagrad_at
+
     def step(self, w: np.ndarray, grad: np.ndarray, state: np.ndarray, lr: float, t: int) -> None:
         """Move `w` (P,) by the gradient; `state` (slots, P) changes too; t counts from 1."""
         self.kernel()(w, grad, 1.0, state, self.hyper(), lr, t)

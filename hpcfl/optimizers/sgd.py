@@ -48,6 +48,10 @@ class SGD:
         """Return the jitted step(w, grad, scale, state, hyper, lr, t)."""
         return updates.sgd
 
+    def kernel_at(self) -> Any:
+        """Return the jitted step of some columns; None if a step also moves what has no gradient."""
+        return None if self.momentum or self.weight_decay else updates.sgd_at
+
     def step(self, w: np.ndarray, grad: np.ndarray, state: np.ndarray, lr: float, t: int) -> None:
         """Move `w` (P,) by the gradient; `state` (slots, P) changes too; t counts from 1."""
         self.kernel()(w, grad, 1.0, state, self.hyper(), lr, t)

@@ -28,7 +28,7 @@ class Sums:
     ----------
     local : Local
     total : (P + TALLY,) array
-        Gradient and tally of the last batch, to be read until the next `add`.
+        Gradient and tally of the last batch, to be read until the next `add`; of `SparseSums` the tally alone.
     error : Exception or None
         What failed on this rank.
     """

@@ -50,9 +50,9 @@ class Objective:
     sparse: bool
     features: int
 
-    def start(self, seed: int) -> np.ndarray:
-        """Return the first parameters (P,), the same on every rank."""
-        w = self.layout.zeros(self.dtype)
+    def start(self, seed: int, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the first parameters (P,), the same on every rank; in `out` if given, zeros so far."""
+        w = self.layout.zeros(self.dtype) if out is None else out
         self.rule.init(stream(seed, "init"), self.layout.views(w))
         return w
 

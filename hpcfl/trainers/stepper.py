@@ -40,12 +40,16 @@ class Stepper:
         self.section, self.rule, self.comm = job.optimizer, job.optimizer.rule, comm
         self.kernel, self.hyper = self.rule.kernel(), self.rule.hyper()
         self.l2, self.penalized, self.steps = float(objective.rule.l2), objective.penalized, steps
-        self.w = objective.start(job.seed)
+        self.w, self.state = self.room(objective, job.seed)
         self.size = self.w.size
-        self.state = np.zeros((self.rule.slots, self.size), self.w.dtype)
-        self.grad = np.zeros_like(self.w)
+        self.grad = np.zeros(self.size, self.w.dtype)  # takes no memory unless it is used
         self.t, self.rate, self.asked = 0, 0.0, False
         self.sums = np.zeros(3)  # weight, loss and penalty of the epoch so far
+
+    def room(self, objective: Objective, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first parameters (P,) and the optimizer's first state (slots, P)."""
+        w = objective.start(seed)
+        return w, np.zeros((self.rule.slots, w.size), w.dtype)
 
     def warm(self, gradient: Any) -> None:
         """Compile every kernel of a step on one row, without changing anything (local)."""
@@ -73,7 +77,7 @@ class Stepper:
         HpcflError
             A rank failed in its local part (on all ranks alike).
         """
-        tally = vector[self.size :]
+        tally = vector[-TALLY:]
         self.asked = bool(tally[STOP] > 0)
         if tally[ERROR] > 0:
             with self.comm.together(f"computing the gradient of step {self.t + 1}"):
@@ -86,7 +90,9 @@ class Stepper:
             self._diverged("loss", loss)
         if weight > 0:
             penalty = self._move(self.w, vector, self.state, self.rate, self.t, 1 / weight)
-            self.sums += (weight, loss, penalty * weight)
+            self.sums[0] += weight
+            self.sums[1] += loss
+            self.sums[2] += penalty * weight
 
     def epoch_means(self) -> dict[str, float]:
         """Return the objective's mean over the rows since the last call.

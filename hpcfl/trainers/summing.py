@@ -13,6 +13,8 @@ from hpcfl.schema import name_of
 from hpcfl.trainers.compressed import CompressedSums
 from hpcfl.trainers.gradients import Local, PlainSums, Sums, TreeSums
 from hpcfl.trainers.objective import Objective
+from hpcfl.trainers.sparse import SparseStepper, SparseSums, fits
+from hpcfl.trainers.stepper import Stepper
 
 
 def compresses(job: Job) -> bool:
@@ -39,6 +41,8 @@ def sums(job: Job, objective: Objective, shards: Shards, comm: Comm) -> Sums:
     """Return what sums gradients over ranks at each step, as the plan asks (collective)."""
     rows = shards.plan
     first, end = rows.owned(rows.strata, comm.rank)
+    if fits(job, objective, shards, batch_rows(job, shards.total)):
+        return SparseSums(Local(objective, shards, (end - first) * rows.depth), comm)
     if not rows.groups:
         return PlainSums(Local(objective, shards, (end - first) * rows.depth), comm)
     runs = np.searchsorted(rows.segments, rows.cuts)
@@ -51,3 +55,10 @@ def sums(job: Job, objective: Objective, shards: Shards, comm: Comm) -> Sums:
     with comm.node_first("compiling the compressor"):
         gradient = CompressedSums(local, runs, bounds, comm, job.comm, job.seed, objective.layout)
     return gradient
+
+
+def stepping(job: Job, objective: Objective, shards: Shards, steps: int, gradient: Sums, comm: Comm) -> Stepper:
+    """Return what moves the parameters by what `gradient` adds up (collective)."""
+    if isinstance(gradient, SparseSums):
+        return SparseStepper(gradient, job, objective, shards, steps, comm)
+    return Stepper(job, objective, shards, steps, comm)

@@ -21,7 +21,7 @@ from hpcfl.trainers.objective import Objective, bind
 from hpcfl.trainers.order import Batches, ordered
 from hpcfl.trainers.outcome import Outcome
 from hpcfl.trainers.stepper import Stepper
-from hpcfl.trainers.summing import cut, sums
+from hpcfl.trainers.summing import cut, stepping, sums
 
 
 def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], None, Outcome]:
@@ -44,8 +44,8 @@ def _train(
     job: Job, comm: Comm, keeper: Keeper, shards: Shards, objective: Objective, order: Batches
 ) -> Generator[dict[str, Any], None, Outcome]:
     attrs = objective.attrs(shards)
-    stepper = Stepper(job, objective, shards, order.steps * job.train.epochs, comm)
     gradient = sums(job, objective, shards, comm)
+    stepper = stepping(job, objective, shards, order.steps * job.train.epochs, gradient, comm)
     with comm.node_first("compiling kernels"):
         stepper.warm(gradient)
         order.warm()
