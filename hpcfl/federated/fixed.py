@@ -8,6 +8,8 @@ import numpy as np
 
 from hpcfl.kernels import fixed
 
+BITS = {4: (np.int32, 2**31 - 1), 8: (np.int64, 2**63 - 1)}  # by the bytes of a float: its bits, all but the sign
+
 
 def scale(total: float, bound: float) -> float:
     """Return 2^s, s = 62 - ceil(log2(total x bound)): no sum of weighted values within the bound overflows."""
@@ -22,8 +24,8 @@ def add(v: np.ndarray, weights: np.ndarray, factor: float, out: np.ndarray) -> N
 def within(parts: list[np.ndarray], bound: float) -> np.ndarray:
     """Return which clients' values are all finite and within the bound, (c,) bool."""
     fine = np.ones(len(parts[0]), bool)
-    top = np.empty(len(parts[0]))
     for part in parts:
-        fixed.largest(np.ascontiguousarray(part), top)
+        (kind, mask), top = BITS[part.dtype.itemsize], np.empty(len(part), part.dtype)
+        fixed.largest(np.ascontiguousarray(part).view(kind), mask, top.view(kind))
         fine &= top <= bound
     return fine

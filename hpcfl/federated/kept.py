@@ -68,15 +68,16 @@ class Kept:
             return
         for name, first in self.keeps.items():
             bank[name] = np.zeros_like(bank["w"]) if first == "zeros" else bank["w"]
-        for place, (holder, slot) in enumerate(self.at[ids].tolist()):
-            if holder:
-                self.files.read(self.files.start, holder - 1, slot, [bank[name][place] for name in self.keeps])
+        at = self.at[ids]
+        holders = (at[:, 0] - 1).tolist()
+        for part, name in enumerate(self.keeps):
+            self.files.read(self.files.start, holders, at[:, 1], part, bank[name])
 
     def store(self, ids: np.ndarray, accepted: np.ndarray, bank: Bank) -> None:
         """Keep the vectors of the `accepted` ones of the clients `ids`; the others stay what they were."""
         if self.keeps:
-            for place in np.flatnonzero(accepted):
-                self._write(int(ids[place]), [bank[name][place] for name in self.keeps])
+            whole = bool(accepted.all())
+            self._write(ids[accepted], [bank[name] if whole else bank[name][accepted] for name in self.keeps])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Bring this rank's file to the disk; return the node's table of slots, from its first rank."""
@@ -110,24 +111,27 @@ class Kept:
         """
         if not self.keeps:
             return
-        vectors = [np.empty(self.size, self.kind) for _ in self.keeps]
+        vectors = [np.empty((1, self.size), self.kind) for _ in self.keeps]
         with self.comm.together("going on with the clients' state"):
             for ids, slots in zip(own.get("clients", []), own.get("slots", []), strict=True):
                 mine = np.flatnonzero(home[ids])[self.node.rank :: self.node.size]
-                for client, (start, rank, slot) in zip(ids[mine].tolist(), slots[mine].tolist(), strict=True):
-                    self.files.read(start, rank, slot, vectors)
+                for client, (start, rank, slot) in zip(ids[mine, None], slots[mine].tolist(), strict=True):
+                    for part, rows in enumerate(vectors):
+                        self.files.read(start, [rank], np.array([slot]), part, rows)
                     self._write(client, vectors)
 
     def _own(self, table: np.ndarray) -> np.ndarray:
         """Return the slots of this rank's file that a table of slots needs."""
         return np.asarray(table[table[:, 0] == self.comm.rank + 1, 1])
 
-    def _write(self, client: int, vectors: list[np.ndarray]) -> None:
-        holder, slot = self.at[client].tolist()
-        if holder != self.comm.rank + 1 or slot in self.pinned:
-            slot = self._slot()
-        self.files.write(slot, vectors)
-        self.at[client] = self.comm.rank + 1, slot
+    def _write(self, ids: np.ndarray, vectors: list[np.ndarray]) -> None:
+        """Write the vectors (len(ids), P) of the clients `ids`."""
+        mine = self.comm.rank + 1
+        for client, (holder, slot) in zip(ids.tolist(), self.at[ids].tolist(), strict=True):
+            if holder != mine or slot in self.pinned:
+                self.at[client] = mine, self._slot()
+        for part, rows in enumerate(vectors):
+            self.files.write(self.at[ids, 1], part, rows)
 
     def _slot(self) -> int:
         """Return a slot of this rank's file that neither a client nor a checkpoint needs."""

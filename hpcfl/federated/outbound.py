@@ -39,6 +39,7 @@ class Outbound:
         stay = fed.strategy.local(tuple(layout.shapes))
         self.layout = Layout({name: shape for name, shape in layout.shapes.items() if name not in stay})
         self.leaves = ~layout.mask(stay) if stay else slice(None)
+        self.compresses = name_of(self.code) != "none"
         self.vectors = [p.name for p in fed.strategy.sends if p.size == "w"]
         self.keeps = {f"lost {name}": "zeros" for name in self.vectors} if fed.error_feedback else {}
         self.attackers = Attackers(job, people, comm)
@@ -57,7 +58,7 @@ class Outbound:
         vectors = {name: out[name][:, self.leaves] for name in self.vectors}
         self.attackers.forge(vectors, ids, cohort, key(self.seed, "forge", r) + own, comm)
         fine = fixed.within([vectors.get(name, v) for name, v in out.items()], self.bound)
-        if name_of(self.code) != "none":
+        if ids.size and self.compresses:
             for k, (name, v) in enumerate(vectors.items()):
                 v[~fine] = 0  # a code may not end on what is not finite
                 self._compress(v, bank, name, key(self.seed, "code", r, k) + own)

@@ -13,18 +13,16 @@ import numpy as np
 from hpcfl.comm.agreement import Rider
 from hpcfl.comm.communicator import Comm
 from hpcfl.config import Job
-from hpcfl.federated import fixed
-from hpcfl.federated.bank import SPARE, Bank
+from hpcfl.federated.bank import SPARE
 from hpcfl.federated.clients import Clients
-from hpcfl.federated.cohort import Cohort, deal, slabs
+from hpcfl.federated.cohort import Cohort, deal, server_steps, slabs
 from hpcfl.federated.downlink import ACCEPTED, MODEL, Downlink
 from hpcfl.federated.hierarchy import Hierarchy
 from hpcfl.federated.kept import Kept
-from hpcfl.federated.local import Local
-from hpcfl.federated.outbound import Outbound, message_bytes
+from hpcfl.federated.outbound import Outbound
 from hpcfl.federated.population import Population
 from hpcfl.federated.timetable import Timetable
-from hpcfl.federated.types import Run, Vectors
+from hpcfl.federated.types import Vectors
 from hpcfl.federated.uplink import TRAINING, Messages, Uplink
 from hpcfl.seeding import stream
 
@@ -66,20 +64,10 @@ class Rounds:
         )  # fmt: skip
         self.clients = Clients(job, objective, people, self.kept)
         self.slab = self._slab((len(keeps) + SPARE + len(self.strategy.sends)) * w.nbytes)
-        self.timetable = Timetable(job, people.counts, self.clients.local.batch, self.group, self.groups)
+        batch, moved = self.clients.local.batch, len(self.server) + len(self.momentum)
+        first = server_steps(w.size, moved, batch)
+        self.timetable = Timetable(job, people.counts, batch, self.group, self.groups, first)
         self.hierarchy = Hierarchy(job, people.counts.size, self.uplink, comm)
-
-    @staticmethod
-    def warm(job: Job, objective: Any, people: Population) -> None:
-        """Compile, or load, every kernel that a round calls (local)."""
-        local, none = Local(job, objective, people), np.empty(0, np.int64)
-        shared = np.zeros((1, objective.layout.size), objective.dtype)
-        local.run(none, none.astype(np.uint64), none, (Run(),), Bank({"w": 0}, shared, 0, 0, objective.layout), 0.1)
-        local.losses(none, shared)
-        message_bytes(job.federated.compressor, objective.layout, objective.dtype)
-        for vectors in (shared, np.zeros((1, 1))):
-            fixed.within([vectors], 1.0)
-            fixed.add(vectors, np.ones(1), 1.0, np.zeros(vectors.shape[1], np.int64))
 
     @property
     def w(self) -> np.ndarray:

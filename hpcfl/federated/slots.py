@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hpcfl.errors import DataError
+from hpcfl.kernels.slots import read_rows, write_rows
 
 
 class SlotFiles:
@@ -38,32 +39,48 @@ class SlotFiles:
         for handle in getattr(self, "others", {}).values():
             os.close(handle)
 
-    def write(self, slot: int, rows: list[np.ndarray]) -> None:
-        """Write contiguous `rows`, a slot in all, to this rank's file."""
-        done = os.pwritev(self.handle, [row.data for row in rows], slot * self.width)
-        if done != self.width:
+    def write(self, slots: np.ndarray, part: int, rows: np.ndarray) -> None:
+        """Write contiguous `rows` (n, P), each the part number `part` of its slot, to this rank's file."""
+        places, rows = self._places(slots, part, rows)
+        if write_rows(self.handle, places, rows) >= 0:
             raise OSError(f"{self._name(self.start, self.rank)}: the disk is full")
-        self._moved()
+        self._moved(rows.nbytes)
 
-    def read(self, start: int, rank: int, slot: int, rows: list[np.ndarray]) -> None:
-        """Fill contiguous `rows` from a slot of any file.
+    def read(self, start: int, ranks: list[int], slots: np.ndarray, part: int, rows: np.ndarray) -> None:
+        """Fill contiguous `rows` (n, P), each from the part number `part` of a slot of a rank's file.
+
+        Parameters
+        ----------
+        ranks : list of int
+            Whose file each row comes from; -1 leaves it what it is.
 
         Raises
         ------
         DataError
-            The file is not there, or too short.
+            A file is not there, or too short.
         """
-        try:
-            if (start, rank) not in self.others:
+        files = np.array([self._open(start, rank) if rank >= 0 else -1 for rank in ranks], np.int32)
+        places, rows = self._places(slots, part, rows)
+        missing = read_rows(files, places, rows)
+        if missing >= 0:
+            raise self._lost(start, ranks[missing])
+        self._moved(rows.nbytes)
+
+    def _places(self, slots: np.ndarray, part: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return where the parts begin, and `rows` as bytes."""
+        flat = rows.view(np.uint8)
+        return slots * self.width + part * flat.shape[1], flat
+
+    def _open(self, start: int, rank: int) -> int:
+        if (start, rank) not in self.others:
+            try:
                 self.others[start, rank] = os.open(self._name(start, rank), os.O_RDONLY)
-            done = os.preadv(self.others[start, rank], [row.data for row in rows], slot * self.width)
-        except FileNotFoundError:
-            done = 0
-        if done != self.width:
-            raise DataError(
-                f"{self._name(start, rank)}: what clients keep is not all there; start anew with --overwrite"
-            )
-        self._moved()
+            except FileNotFoundError:
+                raise self._lost(start, rank) from None
+        return self.others[start, rank]
+
+    def _lost(self, start: int, rank: int) -> DataError:
+        return DataError(f"{self._name(start, rank)}: what clients keep is not all there; start anew with --overwrite")
 
     def sync(self) -> None:
         """Bring this rank's file to the disk."""
@@ -82,9 +99,9 @@ class SlotFiles:
     def _name(self, start: int, rank: int) -> Path:
         return self.folder(start) / f"rank-{rank:06}.bin"
 
-    def _moved(self) -> None:
+    def _moved(self, size: int) -> None:
         """Let the system forget what was read and written, once it is more than `memory`."""
-        self.moved += self.width
+        self.moved += size
         if self.moved > self.memory:
             self.moved = 0
             os.fdatasync(self.handle)  # what is not on the disk yet cannot be forgotten

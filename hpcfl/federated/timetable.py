@@ -25,12 +25,16 @@ class Timetable:
         Rows of a local step.
     group, groups : int64 arrays
         See `deal`: of every client, and of every rank.
+    first : float
+        Local steps that the work of rank 0 beside them takes.
     """
 
-    def __init__(self, job: Job, counts: np.ndarray, batch: int, group: np.ndarray, groups: np.ndarray) -> None:
+    def __init__(
+        self, job: Job, counts: np.ndarray, batch: int, group: np.ndarray, groups: np.ndarray, first: float
+    ) -> None:
         self.fed, self.seed, self.counts, self.batch = job.federated, job.seed, counts, batch
-        self.group, self.groups = group, groups
-        self.alive, self.full = np.flatnonzero(counts), self.steps(counts)
+        self.group, self.groups, self.first = group, groups, first
+        self.alive, self.full, self.in_epoch = np.flatnonzero(counts), self.steps(counts), -(-counts // batch)
         self.pace = stream(job.seed, "pace").standard_normal(counts.size)
         self.arrivals: Arrivals | None = None
         if self.fed.asynchronous.concurrency:
@@ -78,9 +82,8 @@ class Timetable:
 
     def trained(self, cohort: Cohort) -> int:
         """Return the rows that a round's clients train on, each pass counted."""
-        rows = cohort.rows
-        passes, rest = np.divmod(cohort.steps, np.ceil(rows / self.batch).astype(np.int64))
-        return int((passes * rows + np.minimum(rest * self.batch, rows)).sum()) * self.laps
+        passes, rest = np.divmod(cohort.steps, self.in_epoch[cohort.ids])
+        return int((passes * cohort.rows + np.minimum(rest * self.batch, cohort.rows)).sum()) * self.laps
 
     @property
     def laps(self) -> int:
@@ -90,6 +93,6 @@ class Timetable:
     def _cohort(
         self, ids: np.ndarray, steps: np.ndarray, absent: np.ndarray, seconds: float, ages: np.ndarray
     ) -> Cohort:
-        places = deal(ids, steps * 1.0, self.group[ids], self.groups)
+        places = deal(ids, steps * 1.0, self.group[ids], self.groups, self.first)
         rows = self.counts[ids].astype(np.float64)
         return Cohort(ids, rows, steps, places, absent, seconds * self.laps, ages)

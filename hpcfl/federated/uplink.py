@@ -60,7 +60,7 @@ class Uplink:
     ) -> None:
         self.parts, self.aggregator, self.weighting, self.bound = parts, aggregator, weighting, bound
         self.gather, self.comm, self.models = gather, comm, models
-        self.lengths = [size if p.size == "w" else 1 for p in parts]
+        self.lengths, self.numbers = [size if p.size == "w" else 1 for p in parts], np.arange(models)[:, None]
         self.ends = (np.cumsum([0, *self.lengths]) * models).tolist()
         self.last: Vectors = {}
         if aggregator.stack:
@@ -114,9 +114,11 @@ class Uplink:
         total = np.zeros(end + rider.own.size, np.int64)
         sums, bits, last = total[: self.ends[-1]], total[self.ends[-1] : end].reshape(-1, STATS), total[end:]
 
+        scales = self._scales(cohort)
+
         def add() -> None:
             for places, out, stats in messages:
-                self._add(out, cohort.rows[places], stats, cohort, sums)
+                self._add(out, cohort.rows[places], stats, scales, sums)
                 bits[places] = stats.view(np.int64)
 
         rider.run(TRAINING, add)
@@ -124,30 +126,31 @@ class Uplink:
         self.comm.reduce(total, purpose="updates")
         rider.known, whole, got = last, bits.view(np.float64), None
         if self.comm.rank == 0:
-            got = rider.run("adding updates up", lambda: self._means(sums, whole, cohort))
+            got = rider.run("adding updates up", lambda: self._means(sums, whole, scales, cohort))
         return got or {}, whole
 
-    def _add(self, out: Vectors, rows: np.ndarray, stats: np.ndarray, cohort: Cohort, total: np.ndarray) -> None:
-        for part, a, b in zip(self.parts, self.ends[:-1], self.ends[1:], strict=True):
-            each = total[a:b].reshape(self.models, -1)
-            for weights, sums in zip(self._shares(part, rows, stats), each, strict=True):
-                fixed.add(out[part.name], weights, self._scale(part, cohort), sums)
+    def _add(self, out: Vectors, rows: np.ndarray, stats: np.ndarray, scales: list[float], total: np.ndarray) -> None:
+        shares = self._shares(rows, stats)
+        for part, share, scale, a, b in zip(self.parts, shares, scales, self.ends[:-1], self.ends[1:], strict=True):
+            for weights, sums in zip(share, total[a:b].reshape(self.models, -1), strict=True):
+                fixed.add(out[part.name], weights, scale, sums)
 
-    def _shares(self, part: Part, rows: np.ndarray, stats: np.ndarray) -> np.ndarray:
-        """Return the weight of each client in each model's mean of a part, (models, clients)."""
-        mine = (stats[:, MODEL] == np.arange(self.models)[:, None]) & (stats[:, ACCEPTED] > 0)
-        return mine * self.weights(part, rows)
+    def _shares(self, rows: np.ndarray, stats: np.ndarray) -> list[np.ndarray]:
+        """Return, for each part, the weight of each client in each model's mean, (models, clients)."""
+        mine = (stats[:, MODEL] == self.numbers) & (stats[:, ACCEPTED] > 0)
+        return [mine * self.weights(part, rows) for part in self.parts]
 
-    def _scale(self, part: Part, cohort: Cohort) -> float:
-        return fixed.scale(float(self.weights(part, cohort.rows).sum()), self.bound)
+    def _scales(self, cohort: Cohort) -> list[float]:
+        return [fixed.scale(float(self.weights(part, cohort.rows).sum()), self.bound) for part in self.parts]
 
-    def _means(self, total: np.ndarray, stats: np.ndarray, cohort: Cohort) -> Vectors:
+    def _means(self, total: np.ndarray, stats: np.ndarray, scales: list[float], cohort: Cohort) -> Vectors:
         got: Vectors = {}
-        for part, a, b in zip(self.parts, self.ends[:-1], self.ends[1:], strict=True):
-            weight = self._shares(part, cohort.rows, stats).sum(1, keepdims=True)
+        shares = self._shares(cohort.rows, stats)
+        for part, share, scale, a, b in zip(self.parts, shares, scales, self.ends[:-1], self.ends[1:], strict=True):
+            weight = share.sum(1, keepdims=True)
             if not weight.any():
                 return {}
-            means = total[a:b].reshape(self.models, -1) / self._scale(part, cohort) / np.where(weight, weight, 1)
+            means = total[a:b].reshape(self.models, -1) / (np.where(weight, weight, 1) * scale)  # the scale is 2^s
             got[part.name] = means if self.models > 1 else means[0]
         return got
 
@@ -161,8 +164,9 @@ class Uplink:
         if self.comm.rank != 0:
             return {}, whole
         total = np.zeros(self.ends[-1], np.int64)
-        self._add(every, cohort.rows, whole, cohort, total)
-        return self._means(total, whole, cohort), whole
+        scales = self._scales(cohort)
+        self._add(every, cohort.rows, whole, scales, total)
+        return self._means(total, whole, scales, cohort), whole
 
     def _sliced(self, out: Vectors, stats: np.ndarray, cohort: Cohort) -> tuple[Vectors, np.ndarray]:
         """Let the aggregator combine each part; a model with too few updates for it stays (collective)."""

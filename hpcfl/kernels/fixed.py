@@ -6,6 +6,8 @@ import numpy as np
 
 from hpcfl.kernels.flags import exact
 
+BLOCK = 2048  # coordinates whose sums stay in cache while the clients pass by
+
 
 @exact
 def add_fixed(v, weights, scale, out):
@@ -20,20 +22,24 @@ def add_fixed(v, weights, scale, out):
         A power of two.
     out : (P,) int64
     """
-    for c in range(v.shape[0]):
-        if weights[c] != 0.0:
-            factor = weights[c] * scale
-            for j in range(v.shape[1]):
-                out[j] += np.int64(np.rint(np.float64(v[c, j]) * factor))
+    for start in range(0, out.size, BLOCK):
+        stop = min(start + BLOCK, out.size)
+        for c in range(v.shape[0]):
+            if weights[c] != 0.0:
+                factor = weights[c] * scale
+                for j in range(start, stop):
+                    out[j] += np.int64(np.rint(np.float64(v[c, j]) * factor))
 
 
 @exact
-def largest(v, out):
-    """Write the largest magnitude of each row of `v` (c, P) to `out` (c,); NaN counts as infinity."""
-    for c in range(v.shape[0]):
-        top, bad = 0.0, 0
-        for j in range(v.shape[1]):
-            a = abs(np.float64(v[c, j]))
-            bad += a != a
-            top = max(top, a)
-        out[c] = np.inf if bad else top
+def largest(bits, mask, out):
+    """Write the largest magnitude of each row of `bits` (c, P) to `out` (c,), all of them bits of floats.
+
+    `mask` leaves the sign out. What is left is in the order of the magnitudes, infinity after all numbers and NaN
+    last; and integers are compared many at a time, which floats are not, as one of them may be NaN.
+    """
+    for c in range(bits.shape[0]):
+        top = bits[c, 0] & mask
+        for j in range(1, bits.shape[1]):
+            top = max(top, bits[c, j] & mask)
+        out[c] = top

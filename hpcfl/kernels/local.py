@@ -10,8 +10,10 @@ import numpy as np
 
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.lent import lent
+from hpcfl.kernels.passes import axpy, clip, pull
 from hpcfl.kernels.tables import NONE
 
+BLOCK = 4096  # coordinates of a step that stay in the nearest cache
 LEAST = 1e-300  # weight of a batch of rows without weight
 
 
@@ -59,38 +61,26 @@ def _mean(grad, scale, w, solver):
 
 
 @part
+def _drifting(step, x, scale, grad, drift, state, solver, t):
+    """Take the step along ``scale grad + drift``.
+
+    A linear optimizer treats each coordinate by itself. If it has no state either, it is taken block by block,
+    so that what was added is still in cache.
+    """
+    size = BLOCK if solver.ghost and state.shape[0] == 0 else x.size
+    scale = grad.dtype.type(scale)
+    for start in range(0, x.size, size):
+        g, d = grad[start : start + size], drift[start : start + size]
+        for j in range(g.size):
+            g[j] = scale * g[j] + d[j]
+        step(x[start : start + size], g, 1.0, state, solver.hyper, solver.rate, t)
+
+
+@part
 def _gradient(loss_grad, w, batch, data, solver, work, grad):
     """Write the gradient of the batch's mean loss with its penalty."""
     _, weight = _sums(loss_grad, w, batch, data, work, grad)
     _mean(grad, 1.0 / max(weight, LEAST), w, solver)
-
-
-@part
-def _axpy(a, x, y):
-    """Add ``a x`` to `y`."""
-    a = y.dtype.type(a)
-    for j in range(y.size):
-        y[j] += a * x[j]
-
-
-@part
-def _pull(a, anchor, x):
-    """Move `x` towards `anchor` by the share `a` of their distance."""
-    a = x.dtype.type(a)
-    for j in range(x.size):
-        x[j] += a * (anchor[j] - x[j])
-
-
-@part
-def _clip(limit, grad):
-    """Shorten `grad` to the L2 norm `limit`."""
-    total = 0.0
-    for j in range(grad.size):
-        total += np.float64(grad[j]) * np.float64(grad[j])
-    if total > limit * limit:
-        scale = grad.dtype.type(limit / np.sqrt(total))
-        for j in range(grad.size):
-            grad[j] *= scale
 
 
 @part
@@ -124,14 +114,14 @@ def _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch):
     drift, ref = plan.vectors[r, 3], plan.vectors[r, 4]
     if ref != NONE:
         _gradient(loss_grad, _vector(ref, c, shared, own), batch, data, solver, scratch.work, spare)
-        _axpy(-1.0, spare, grad)
+        axpy(-1.0, spare, grad)
     if drift != NONE:
-        _axpy(1.0, _vector(drift, c, shared, own), grad)
+        axpy(1.0, _vector(drift, c, shared, own), grad)
     for k in range(plan.still.shape[0]):
         if plan.still[k, 0] == r:
             grad[plan.still[k, 1] : plan.still[k, 2]] = 0
     if solver.clip > 0.0:
-        _clip(solver.clip, grad)
+        clip(solver.clip, grad)
 
 
 @part
@@ -145,7 +135,7 @@ def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stat
     scratch.state[:] = 0
     scratch.ghost[:] = 0
     rows = data.rows[data.starts[data.who[c]] : data.starts[data.who[c] + 1]]
-    plain = drift == NONE and ref == NONE and look == 0.0 and solver.l2 == 0.0 and solver.clip == 0.0
+    plain = ref == NONE and look == 0.0 and solver.l2 == 0.0 and solver.clip == 0.0 and len(plan.still) == 0
     drawn, t = 0, 0
     for _ in range(steps if steps > 0 else data.steps[c]):
         batch = _batch(data.streams[c], drawn, solver.batch, rows, scratch.order)
@@ -161,19 +151,23 @@ def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stat
                 stats[c, 1] += weight
             if look != 0.0:
                 spare[:] = x
-                _axpy(-look, grad, spare)
+                axpy(-look, grad, spare)
                 batch = _batch(data.streams[c], drawn, solver.batch, rows, scratch.order)
                 drawn += 1
                 _gradient(loss_grad, spare, batch, data, solver, scratch.work, grad)
-            _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch)
+            if not plain:
+                _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch)
             if mu != 0.0:
-                _pull(solver.rate * mu, _vector(anchor, c, shared, own), x)
+                pull(solver.rate * mu, _vector(anchor, c, shared, own), x)
             t += 1
-            step(x, grad, scale, scratch.state, solver.hyper, solver.rate, t)
+            if plain and drift != NONE:
+                _drifting(step, x, scale, grad, _vector(drift, c, shared, own), scratch.state, solver, t)
+            else:
+                step(x, grad, scale, scratch.state, solver.hyper, solver.rate, t)
             if solver.ghost and r == 0:
                 _ghost_step(step, mu, solver, scratch.ghost, t)
         if follow != 0.0:
-            _pull(follow, x, own[anchor, c])
+            pull(follow, x, own[anchor, c])
     for k in range(plan.still.shape[0]):
         if plan.still[k, 0] == r:
             x[plan.still[k, 1] : plan.still[k, 2]] = scratch.grads[2, plan.still[k, 1] : plan.still[k, 2]]
@@ -227,4 +221,4 @@ def probe(loss_grad, w, data, chunk, scratch, sums, grads):
             for row in batch:
                 sums[c, 1] += data.y[row, 1]
             if grads.shape[0] > 0:
-                _axpy(1.0, scratch.grads[0], grads[c])
+                axpy(1.0, scratch.grads[0], grads[c])

@@ -34,9 +34,11 @@ class Scaffold(Strategy):
 
     def message(self, bank: Vectors, me: Me, out: Vectors) -> None:
         """Send the way that was gone and the change of the control variate."""
-        np.subtract(bank["x"], bank["w"], out=out["dw"])
-        out["dc"][:] = -bank["c"] - out["dw"] / me.path
-        bank["ck"] += out["dc"]
+        dw, dc = out["dw"], out["dc"]
+        np.subtract(bank["x"], bank["w"], out=dw)
+        np.divide(dw, -me.path.astype(dw.dtype), out=dc)
+        dc -= bank["c"]
+        bank["ck"] += dc
 
     def combine(self, server: Vectors, got: Vectors, share: float, rate: float) -> np.ndarray:
         """Go the mean way; the control variate moves by the share of clients that took part."""

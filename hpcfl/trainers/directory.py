@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import tomli_w
@@ -41,6 +41,7 @@ class Directory:
     """
 
     def __init__(self, job: Job, comm: Comm, replace: bool = False, resume: bool = False) -> None:
+        self.file: IO[str] | None = None
         self.path, self.writer = Path(job.output), comm.rank == 0
         self.records, self.table = 0, config.dump(job)
         with comm.together("preparing the run directory"):
@@ -57,6 +58,8 @@ class Directory:
             log = self.path / "log.jsonl"
             lines = log.read_text().splitlines(keepends=True) if log.exists() else []
             log.write_text("".join(lines[:records]))
+            self.close()
+            self.file = log.open("a", buffering=1)  # each line is given to the system at once
 
     def _holds_results(self) -> bool:
         """Return whether something would be lost; a run that failed before its first record left nothing."""
@@ -86,9 +89,18 @@ class Directory:
     def log(self, record: dict[str, Any]) -> None:
         """Append a line to ``log.jsonl`` (rank 0 writes it, all count it)."""
         self.records += 1
-        if self.writer:
-            with (self.path / "log.jsonl").open("a") as file:
-                file.write(strict_json.dumps(record) + "\n")
+        if self.file:
+            self.file.write(strict_json.dumps(record) + "\n")
+
+    def close(self) -> None:
+        """Close the log."""
+        if self.file:
+            self.file.close()
+            self.file = None
+
+    def __del__(self) -> None:
+        """Close the log of a run that was given up."""
+        self.close()
 
     def model(self, arrays: dict[str, np.ndarray], attrs: dict[str, Any]) -> None:
         """Write ``model.h5`` (rank 0)."""

@@ -15,6 +15,7 @@ from hpcfl.errors import UsageError
 from hpcfl.federated import population
 from hpcfl.federated.measure import Measure
 from hpcfl.federated.rounds import Rounds
+from hpcfl.federated.warm import warm
 from hpcfl.registry import nearest
 from hpcfl.schema import name_of
 from hpcfl.sections.fits import robust
@@ -75,7 +76,7 @@ def prepare(job: Job, comm: Comm) -> tuple[population.Population, Objective]:
     with comm.together("reading the job file"):
         fits(job, tuple(objective.layout.shapes))
     with comm.node_first("compiling kernels"):
-        Rounds.warm(job, objective, people)
+        warm(job, objective, people)
     return people, objective
 
 

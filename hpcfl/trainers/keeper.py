@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,8 @@ class Keeper:
         Time spent writing.
     written : int
         Checkpoints written.
+    failed : exception or None
+        Why this rank could not log a record.
     begun : tuple of float and dict
         When `load` was done, as `perf_counter` counts, and the position that it gave.
     """
@@ -59,6 +62,7 @@ class Keeper:
         self.memory, self.again = memory, 0.0  # when the next copy is due
         self.fingerprint, self.wish, self.last = "", NOTHING, perf_counter()
         self.seconds, self.written = 0.0, 0
+        self.failed: Exception | None = None
         self.begun: tuple[float, dict[str, int]] = (self.last, {})
 
     def load(self, files: tuple[str, ...], apart: bool = False) -> Loaded | None:
@@ -101,6 +105,19 @@ class Keeper:
         every = self.comm.allgatherv(np.frombuffer(mine, np.uint8), "checkpoint")
         return sha256(every.tobytes()).hexdigest()
 
+    def log(self, record: dict[str, Any]) -> None:
+        """Log a record (local). If that fails here, this rank `asks` for an end, so that nobody waits for the log."""
+        try:
+            self.directory.log(record)
+        except Exception as error:
+            self.failed = error
+
+    def check(self) -> None:
+        """Raise on all ranks what went wrong in `log` on one (collective)."""
+        with self.comm.together("writing the log"):
+            if self.failed:
+                raise self.failed
+
     def asks(self, steps: int = 0, rounds: int = 0) -> bool:
         """Return whether this rank wants a checkpoint or a stop after step or round number so-and-so (local)."""
         when = self.job.checkpoint
@@ -110,7 +127,7 @@ class Keeper:
         if self.comm.rank == 0 and when.every_seconds:
             due = due or perf_counter() - self.last >= when.every_seconds
         copy = self.memory is not None and self.comm.rank == 0 and perf_counter() >= self.again
-        self.wish = STOP if self.stop.raised else SAVE if due else HOLD if copy else NOTHING
+        self.wish = STOP if self.stop.raised or self.failed else SAVE if due else HOLD if copy else NOTHING
         return self.wish != NOTHING
 
     def keep(
@@ -134,6 +151,7 @@ class Keeper:
         Stopped
             A signal or the time limit asked for it; all ranks raise it.
         """
+        self.check()
         wish = int(self.comm.max(self.wish, "stop"))
         start = perf_counter()
         place = {**position, "records": self.directory.records}

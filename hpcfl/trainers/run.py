@@ -104,9 +104,10 @@ class Run:
                     if loss:
                         record["lost"] = lost(loss, keeper)
                         self.losses.append(record["lost"])
-                with comm.together("writing the log"):
-                    directory.log(record)
+                keeper.log(record)
                 yield record
+            keeper.check()
+            directory.close()
         summary = {"mode": job.train.mode, "ranks": comm.size, **outcome.summary, "startup_seconds": startup or 0.0}
         summary["checkpoints"] = {"written": keeper.written, "seconds": keeper.seconds}
         if self.losses:
