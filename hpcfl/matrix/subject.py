@@ -24,7 +24,7 @@ FOLDERS = {
     "schedules": ("constant", "optimizer.schedule"),
 }
 
-OPTIONAL = {"tree_grad"}  # methods that make a part faster, not able
+OPTIONAL = {"tree_grad", "kernel_at"}  # methods that make a part faster, not able
 
 
 class Subject(NamedTuple):
