@@ -6,6 +6,7 @@ import contextlib
 import faulthandler
 import os
 import secrets
+import select
 import socket
 import struct
 import sys
@@ -59,7 +60,9 @@ class Watchdog:
         self.comm, self.timeout, self.main = comm, timeout, threading.main_thread().ident
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("", 0))
-        self.socket.settimeout(min(timeout / 10, PERIOD))
+        self.socket.setblocking(False)
+        self.ready = select.poll()
+        self.ready.register(self.socket, select.POLLIN)  # poll also tells of errors
         if sys.platform == "linux":
             self.socket.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         self.hosts, ports, self.token = _introduce(comm, self.socket.getsockname()[1])
@@ -91,20 +94,26 @@ class Watchdog:
                 self.socket.sendto(message, judge)
 
     def _listen(self) -> None:
-        """Take in messages for about a tenth of the timeout."""
+        """Take in messages, and whose port is closed, for about a tenth of the timeout."""
         end = monotonic() + min(self.timeout / 10, PERIOD)
-        while monotonic() < end and not self.done.is_set():
-            with contextlib.suppress(OSError):
+        while not self.done.is_set() and (left := end - monotonic()) > 0:
+            self.ready.poll(1000 * left)
+            with contextlib.suppress(OSError):  # nothing is there
                 data, port = self.socket.recvfrom(HEAD.size + PLACE)
                 token, rank, waits = HEAD.unpack_from(data) if len(data) >= HEAD.size else (0, 0, 0.0)
                 if token == self.token and rank < self.comm.size:
                     self.seen[rank] = Seen(monotonic(), waits, data[HEAD.size :].decode(errors="replace"), port)
+            self._note_closed()
 
     def _ask(self) -> None:
         """Send nothing to each rank that was heard, and note whose port was found closed."""
         for one in self.seen.values():
             with contextlib.suppress(OSError):
                 self.socket.sendto(b"", one.port)
+        self._note_closed()
+
+    def _note_closed(self) -> None:
+        # Without blocking: Python would look again and again while a message waits and no error does.
         with contextlib.suppress(OSError):  # none is left
             while sys.platform == "linux":
                 self.closed.add(self.socket.recvmsg(0, 0, socket.MSG_ERRQUEUE)[3])
