@@ -58,3 +58,21 @@ def test_long_work_of_all_ranks_is_left_alone(mpirun):
     code = CODE.format(rank=-1, fault="pass", after="time.sleep(3); comm.barrier()")
     busy = code.replace("    comm.sum(np.ones(3))\n    if", "    time.sleep(3)\n    comm.sum(np.ones(3))\n    if")
     mpirun(2, busy, timeout=50)
+
+
+def test_it_takes_no_time_of_its_own(mpirun):
+    """While ranks train a watchdog only waits for words, also while one lies there that it did not read yet."""
+    code = """
+import time
+from hpcfl.comm.communicator import world
+from hpcfl.comm.watchdog import watch
+with watch(world(), 2.0):
+    before = time.process_time()
+    time.sleep(3)
+    spent = time.process_time() - before
+print("spent", spent)
+"""
+    done = mpirun(2, code, timeout=50)
+    spent = [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("spent")]
+    assert len(spent) == 2
+    assert max(spent) < 0.5
