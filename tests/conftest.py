@@ -100,7 +100,7 @@ def mpirun() -> Callable[..., subprocess.CompletedProcess[str]]:
         launch: tuple[str, ...] = (),
     ) -> subprocess.CompletedProcess[str]:
         args = ["-c", what] if isinstance(what, str) else what
-        full = {**os.environ, **ONE_MACHINE, "OPENBLAS_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", **(env or {})}
+        full = {**ONE_MACHINE, **os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", **(env or {})}
         process = subprocess.Popen(
             [*command, *launch, "-n", str(n), sys.executable, *args],
             stdin=subprocess.DEVNULL,

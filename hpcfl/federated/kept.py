@@ -25,8 +25,9 @@ class Kept:
     ----------
     keeps : dict
         Name -> "zeros" or "w", as a strategy says.
-    clients, size : int
-    dtype : dtype
+    clients : int
+    like : (P,) array
+        A vector of the same length and dtype.
     comm : Comm
     path : Path
         Folder for the files.
@@ -40,15 +41,14 @@ class Kept:
         self,
         keeps: Mapping[str, str],
         clients: int,
-        size: int,
-        dtype: np.typing.DTypeLike,
+        like: np.ndarray,
         comm: Comm,
         path: Path,
         memory: int,
         checkpoints: int,
     ) -> None:
         self.keeps, self.comm, self.node, self.checkpoints = dict(keeps), comm, comm.on_node(), checkpoints
-        self.size, self.kind = size, np.dtype(dtype)
+        self.size, self.kind = like.size, like.dtype
         self.pins: list[np.ndarray] = []  # of checkpoints
         self.recent: list[np.ndarray] = []  # of the last two times that the state was copied to memory
         self.pinned: set[int] = set()
@@ -58,7 +58,7 @@ class Kept:
             self.at = shared(self.node, (clients, 2), np.int64)  # rank + 1 (0: nowhere) and slot of each client
             last = np.array([max(starts(path), default=0)], np.int64)
             start = int(comm.bcast(last, purpose="state")[0]) + 1
-            width = len(self.keeps) * size * self.kind.itemsize
+            width = len(self.keeps) * like.nbytes
             with comm.together("making the files of client state"):
                 self.files = SlotFiles(path, start, comm.rank, width, max(memory // self.node.size, 1))
 

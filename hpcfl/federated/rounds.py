@@ -50,16 +50,13 @@ class Rounds:
         self.downlink = Downlink(vectors, w.size, w.dtype, most, comm)
         self.shared = self.downlink.vectors
         self.past: list[np.ndarray] = []  # the newest models, as far back as clients train on them
-        gather, models = fed.exchange == "gather", max(self.models, fed.hierarchy.groups)
-        self.uplink, self.first = (
-            Uplink(parts, w.size, fed.aggregator, fed.weighting, fed.bound, gather, comm, models)
-            for parts in (self.strategy.sends, self.strategy.asks)
-        )
+        models, parts = max(self.models, fed.hierarchy.groups), (self.strategy.sends, self.strategy.asks)
+        self.uplink, self.first = (Uplink(part, w.size, job, comm, models) for part in parts)
         self.outbound = Outbound(job, objective.layout, people, comm)
         keeps = {**self.strategy.keeps, **self.outbound.keeps}
         self.groups, self.group = self._homes(bool(keeps))
         self.kept = Kept(
-            keeps, people.counts.size, w.size, w.dtype, comm,
+            keeps, people.counts.size, w, comm,
             Path(job.output) / "state", fed.state_memory // 2, max(job.checkpoint.keep, 1),
         )  # fmt: skip
         self.clients = Clients(job, objective, people, self.kept)

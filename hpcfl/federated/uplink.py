@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
 from hpcfl.comm.agreement import Rider
 from hpcfl.comm.communicator import Comm
+from hpcfl.config import Job
 from hpcfl.federated import fixed
 from hpcfl.federated.cohort import Cohort
 from hpcfl.federated.downlink import ACCEPTED, MODEL, STATS
@@ -28,14 +28,9 @@ class Uplink:
         What a message holds.
     size : int
         Length P of a vector part.
-    aggregator : Any
-        Combines slices (``hpcfl.aggregators``) if ``stack``, else the mean is taken.
-    weighting : str
-        "rows", "one", or "" for what each part says.
-    bound : float
-        Largest magnitude of an accepted value.
-    gather : bool
-        Whether a mean's messages go to rank 0 one by one.
+    job : Job
+        Has the aggregator, which combines slices if it `stack`s (else the mean is taken), the weighting, the
+        bound, and whether a mean's messages go to rank 0 one by one.
     comm : Comm
     models : int
         Models of the server; each part is combined for each model by itself.
@@ -47,23 +42,14 @@ class Uplink:
         first; {} for the mean.
     """
 
-    def __init__(
-        self,
-        parts: tuple[Part, ...],
-        size: int,
-        aggregator: Any,
-        weighting: str,
-        bound: float,
-        gather: bool,
-        comm: Comm,
-        models: int = 1,
-    ) -> None:
-        self.parts, self.aggregator, self.weighting, self.bound = parts, aggregator, weighting, bound
-        self.gather, self.comm, self.models = gather, comm, models
+    def __init__(self, parts: tuple[Part, ...], size: int, job: Job, comm: Comm, models: int) -> None:
+        fed, self.parts, self.comm, self.models = job.federated, parts, comm, models
+        self.aggregator, self.weighting, self.bound = fed.aggregator, fed.weighting, fed.bound
+        self.gather = fed.exchange == "gather"
         self.lengths, self.numbers = [size if p.size == "w" else 1 for p in parts], np.arange(models)[:, None]
         self.ends = (np.cumsum([0, *self.lengths]) * models).tolist()
         self.last: Vectors = {}
-        if aggregator.stack:
+        if self.aggregator.stack:
             self.last = {p.name: np.zeros((models, n)) for p, n in zip(parts, self.lengths, strict=True)}
             self.slices = {n: Slices(n, comm) for n in set(self.lengths)}
 

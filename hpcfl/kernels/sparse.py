@@ -73,6 +73,15 @@ def losses(kind, z, y, rows, work):
     return logistic32(z.reshape(m), work[:m], work[m : 2 * m])
 
 
+@part
+def forward(w, x, y, rows, a, b, spec, work):
+    """Return the loss of the rows at places `a` to `b` of `rows`; their derivatives (b - a, k) come first in `work`."""
+    k = spec[3]
+    z = work[: (b - a) * k].reshape(b - a, k)
+    outputs(w, x.indptr, x.indices, x.data, rows, a, b, z)
+    return losses(spec[0], z, y, rows[a:b], work[(b - a) * k :])
+
+
 @exact_part
 def scatter(z, indptr, indices, data, rows, a, b, grad):
     """Add to `grad` the values of the rows at places `a` to `b` of `rows`, times the derivatives `z` (b - a, k)."""
@@ -106,9 +115,8 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
     a = 0
     while a < rows.size:
         b = chunk_end(indptr, rows, a)
+        loss += forward(w, x, y, rows, a, b, spec, work)
         z = work[: (b - a) * k].reshape(b - a, k)
-        outputs(w, indptr, indices, data, rows, a, b, z)
-        loss += losses(spec[0], z, y, rows[a:b], work[(b - a) * k :])
         scatter(z, indptr, indices, data, rows, a, b, grad)
         a = b
     return loss
@@ -161,9 +169,8 @@ def loss_grad_at(w, x, y, rows, spec, work, held, out):
     a = 0
     while a < rows.size:
         b = chunk_end(indptr, rows, a)
+        loss += forward(w, x, y, rows, a, b, spec, work)
         z = work[: (b - a) * k].reshape(b - a, k)
-        outputs(w, indptr, indices, data, rows, a, b, z)
-        loss += losses(spec[0], z, y, rows[a:b], work[(b - a) * k :])
         scatter_at(z, x, rows, a, b, held, values)
         for i in range(b - a):
             for j in range(k):

@@ -15,7 +15,7 @@ from tests.federated.test_rounds import PRELUDE, folder, job, run  # noqa: F401
 
 
 def make(path, checkpoints=1, memory=0):
-    return Kept({"a": "zeros", "b": "w"}, 6, 3, np.float32, alone(), path, memory, checkpoints)
+    return Kept({"a": "zeros", "b": "w"}, 6, np.zeros(3, np.float32), alone(), path, memory, checkpoints)
 
 
 def put(kept, ids, value, accepted=True):
