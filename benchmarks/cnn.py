@@ -7,7 +7,6 @@ with channels last. Ours is a whole federated round with one client: its epoch, 
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from pathlib import Path
@@ -15,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from pairs import compare, installed, machine
+from pairs import compare, installed, machine, options, plot
 
 import hpcfl
 from hpcfl.data.h5 import write_atomic
@@ -86,7 +85,7 @@ class Torch:
 
 def main() -> None:
     """Run every case and print its lines."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     args = parser.parse_args()
@@ -102,6 +101,7 @@ def main() -> None:
                     peers = {name: Torch(model, batch, x, y, layout) for name, layout in layouts.items()}
                     mine = lambda m=model, b=batch: ours(data, m, b)  # noqa: E731
                     compare(case, mine, peers, {"PyTorch": 1.0}, args.runs)
+    plot(args.plot)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,31 @@
 """Client trainings a second in rounds of many small clients: 60-10 softmax, 30 to 200 rows, batch 10, 20 steps.
 
-python benchmarks/cohort.py [--ranks 2] [--clients 1000] [--rounds 30] [--strategies fedavg,scaffold] [--profile]
+python benchmarks/cohort.py [--ranks 2] [--clients 1000] [--rounds 30] [--runs 3] [--strategies fedavg,scaffold]
+[--profile]
 
-Writes one JSON line a strategy: the median time of a round (compiling, loading and evaluation are not in it) and
-client trainings of 20 steps a second; with ``--profile``, also where rank 0 spends its time in Python.
+Runs the strategies in turn and writes one JSON line for each: the median time of a round (compiling, loading and
+evaluation are not in it) and client trainings of 20 steps a second, whose spread is over the runs; with
+``--profile``, also where rank 0 spends its time in Python.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from pairs import emit, in_turn, machine, options, plot, spread
 
 from hpcfl.data import h5
 
-STEPS = 20
+STEPS, TARGET = 20, 25_000  # local steps; client trainings a second
+SPEED = "client_trainings_per_second"
 CODE = """
 import cProfile, pstats, sys, hpcfl
 from mpi4py import MPI
@@ -43,8 +49,8 @@ def write(path: Path, clients: int) -> None:
     h5.write_atomic(path, {"x": x, "y": y, "client": client}, attrs)
 
 
-def measure(folder: Path, strategy: str, args: argparse.Namespace) -> dict[str, object]:
-    """Return the line of one strategy."""
+def measure(folder: Path, strategy: str, args: argparse.Namespace) -> float:
+    """Return the median seconds of a round of one strategy."""
     job = {
         "output": str(folder / strategy),
         "data": {"train": str(folder / "clients.h5"), "test": "none"},
@@ -60,34 +66,33 @@ def measure(folder: Path, strategy: str, args: argparse.Namespace) -> dict[str, 
         },
     }
     command = [args.launcher, "-n", str(args.ranks), sys.executable, "-c", CODE.format(job=job, profile=args.profile)]
+    shutil.rmtree(folder / strategy, ignore_errors=True)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     log = [json.loads(line) for line in (folder / strategy / "log.jsonl").read_text().splitlines()]
-    seconds = float(np.median([record["seconds"] for record in log]))
-    return {
-        "case": strategy,
-        "ranks": args.ranks,
-        "clients_per_round": args.clients,
-        "steps": STEPS,
-        "seconds_per_round": seconds,
-        "client_trainings_per_second": round(args.clients / seconds),
-    }
+    return float(np.median([record["seconds"] for record in log]))
 
 
 def main() -> None:
     """Print one JSON line a strategy."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--strategies", default="fedavg,fedprox,scaffold")
     parser.add_argument("--launcher", default="mpirun")
     parser.add_argument("--profile", action="store_true")
     args = parser.parse_args()
+    machine()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder / "clients.h5", args.clients)
-        for strategy in args.strategies.split(","):
-            print(json.dumps(measure(folder, strategy, args)), flush=True)
+        ways = {name: partial(measure, folder, name, args) for name in args.strategies.split(",")}
+        for strategy, seconds in in_turn(ways, args.runs).items():
+            line = {"case": strategy, "ranks": args.ranks, "clients_per_round": args.clients, "steps": STEPS}
+            line |= {"seconds_per_round": float(np.median(seconds))}
+            emit(line | spread(SPEED, [args.clients / s for s in seconds]) | {"target": TARGET})
+    plot(args.plot, SPEED)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,17 @@
 
 python benchmarks/factorization.py [--case explicit] [--ranks 2] [--rounds 3] [--launcher mpirun]
 
-Synthetic ratings, 6,040 users x 3,706 items, a tenth of 1,000,000 held out, rank 32, 10 iterations.
-In each round ours and then the case's peer run, with as many threads as there are ranks, on the same
-ratings. Writes a JSON line a case: medians, all times, and the ratio of the medians. A peer that is
-not installed is said. Times are of training alone. Spark's first fit, which its compiler spends,
-is not counted; libmf sorts its ratings while it trains, so that its time is that of 11 iterations
-less that of 1. Ours makes 15 iterations of SGD, which brings its RMSE below libmf's after 10. Learning
-rates and penalties of SGD were chosen on a tenth of the training ratings (`--tune` searches `GRID`);
-the test ratings are not looked at.
+Synthetic ratings, 6,040 users x 3,706 items, a tenth of 1,000,000 held out, rank 32, 10 iterations. In each round
+ours and then the case's peer run, with as many threads as there are ranks, on the same ratings; one run of each goes
+before them. Writes a JSON line a case: medians, all times, the peer's over ours. A peer that is not installed is
+said. Times are of training alone; libmf sorts its ratings while it trains, so that its time is that of 11 iterations
+less that of 1. Ours makes 15 iterations of SGD, which brings its RMSE below libmf's after 10. Learning rates and
+penalties of SGD were chosen on a tenth of the training ratings (`--tune` searches `GRID`); the test ratings are not
+looked at.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import subprocess
@@ -27,6 +25,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from pairs import emit, in_turn, machine, options, plot, ratio
 
 USERS, ITEMS, RANK, ITERATIONS = 6040, 3706, 32, 10
 CASES: dict[str, dict[str, Any]] = {
@@ -95,7 +94,7 @@ def own(model: dict[str, Any], folder: Path, launch: list[str], ranks: int, iter
 
 
 def spark(train: Columns, test: Columns, threads: int) -> Run:
-    """Spark MLlib's ALS on the explicit case; data cached, one fit for its compiler."""
+    """Spark MLlib's ALS on the explicit case; data cached."""
     from pyspark.ml.recommendation import ALS
     from pyspark.sql import SparkSession
 
@@ -107,7 +106,6 @@ def spark(train: Columns, test: Columns, threads: int) -> Run:
     for frame in frames:
         frame.count()
     als = ALS(rank=RANK, maxIter=ITERATIONS, regParam=0.05, userCol="user", itemCol="item", ratingCol="rating")
-    als.fit(frames[0])
 
     def run() -> dict[str, Any]:
         start = perf_counter()
@@ -197,7 +195,7 @@ def part(rows: Columns, seed: int) -> tuple[Columns, Columns]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__)
     parser.add_argument("--case", choices=CASES, action="append", help="default: all")
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
@@ -207,6 +205,7 @@ def main() -> None:
     args = parser.parse_args()
     launch = args.launcher.split()
     train, test = part(ratings(args.rows), 1)
+    machine()
     if args.tune:
         tune(train, launch)
         return
@@ -226,23 +225,20 @@ def main() -> None:
             }
             if make and there:
                 runs[package] = make()
-            results = {by: [] for by in runs}
-            for _ in range(args.rounds):
-                for by, run in runs.items():
-                    results[by].append(run())
-            print(json.dumps(report(case, results, package, there)), flush=True)
+            emit(report(case, in_turn(runs, args.rounds), package))
+    plot(args.plot)
 
 
-def report(case: str, results: dict[str, list[dict[str, Any]]], package: str, there: bool) -> dict[str, Any]:
+def report(case: str, results: dict[str, list[dict[str, Any]]], package: str) -> dict[str, Any]:
     """Return the line of a case: medians, all times, last metrics, ratio."""
     line: dict[str, Any] = {"case": case}
+    spent = {by: [run.pop("seconds") for run in runs] for by, runs in results.items()}
     for by, runs in results.items():
-        seconds = [run.pop("seconds") for run in runs]
-        line[by] = {"seconds": median(seconds), "all": [round(s, 3) for s in seconds], **runs[-1]}
-    if there:
-        line["ratio"] = line[package]["seconds"] / line["hpcfl"]["seconds"]
+        line[by] = {"seconds": median(spent[by]), "all": [round(s, 3) for s in spent[by]], **runs[-1]}
+    if package in spent:
+        line |= {"peer": package} | ratio(spent[package], spent["hpcfl"])
     elif package:
-        line["peer"] = f"{package} is not installed"
+        line["missing"] = f"pip install {package}"
     return line
 
 

@@ -8,7 +8,6 @@ same work; then the rounds a second. A round is all that comes between two recor
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from collections.abc import Callable
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pairs import compare, emit, installed, machine, mpirun, peer, python
+from launch import mpirun, peer, python
+from pairs import compare, emit, installed, machine, options, plot
 
 CASES: dict[str, dict[str, Any]] = {
     "mlp": {"clients": 100, "rows": 600, "features": 784, "rounds": 40, "theirs": 9},
@@ -86,7 +86,7 @@ def ours(data: Path, name: str, rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", default="", help="the case of this name")
     args = parser.parse_args()
@@ -97,6 +97,7 @@ def main() -> None:
             if args.only in ("", name):
                 data = rows(Path(folder) / f"{name}.h5", case)
                 run(data, name, {who: each for who, each in PEERS.items() if there[each[0]]}, args.runs)
+    plot(args.plot)
 
 
 def run(data: Path, name: str, peers: dict[str, tuple[str, str, tuple[float, ...]]], runs: int) -> None:

@@ -4,10 +4,10 @@ python benchmarks/forest.py [--ranks 2] [--rows 100000] [--trees 100] [--rounds 
     [--case NAME ...] [--launcher mpirun]
 
 Two classes, 28 float32 features, a fifth as many rows again to test on. All cases run in turns; each writes a JSON
-line a turn, and at the end a line a target: the median over the turns of the ratio that the target is about. Peers run
-if they are installed, with as many threads as there are ranks, on the same rows; otherwise their line says so. hpcfl's
-seconds are ``train_seconds``: binning, exchange, growing; peers' are of ``fit``. All predict the training rows
-on one core. ``--case`` runs the named cases only.
+line a turn, and at the end a line a target: median and spread over the turns of the ratio that the target is about. A
+first turn, of one tree each, is not counted. Peers run if they are installed, with as many threads as there are
+ranks, on the same rows; otherwise their line says so. hpcfl's seconds are ``train_seconds``: binning, exchange,
+growing; peers' are of ``fit``. All predict the training rows on one core. ``--case`` runs the named cases only.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from pairs import emit, machine, options, plot, spread
 
 from hpcfl.data import h5
 from hpcfl.inference import load_run
@@ -35,6 +36,21 @@ FOREST: dict[str, dict[str, Any]] = {
     "forest over rows": {"distribute": "rows"},
     "boosting": {"boosting": True, "max_depth": 6, "min_samples_leaf": 20, "l2": 0.0},
 }
+HOW: dict[str, tuple[str, Callable[[float, float], float]]] = {
+    "times less": ("ratio", lambda own, other: other / own),
+    "times as much": ("ratio", lambda own, other: own / other),
+    "above": ("gap", lambda own, other: own - other),
+}
+TARGETS: list[tuple[str, str, str, str, dict[str, float]]] = [
+    ("times less", "seconds", "forest over trees", "scikit-learn forest", {"target": 12.0}),
+    ("times less", "seconds", "forest over trees", "XGBoost forest", {"target": 3.0}),
+    ("times less", "seconds", "forest over trees", "scikit-learn-intelex forest", {"target": 2.0}),
+    ("times less", "seconds", "forest over rows", "scikit-learn-intelex forest", {"target": 1.3}),
+    ("times less", "predict_us_a_row", "forest over trees", "scikit-learn forest", {"target": 2.0}),
+    ("times as much", "seconds", "boosting", "LightGBM boosting", {"at most": 1.3}),
+    ("above", "accuracy", "forest over trees", "scikit-learn forest", {"target": -0.005}),
+    ("above", "log_loss", "boosting", "LightGBM boosting", {"at most": 0.0}),
+]
 
 
 def wanted(case: str, args: argparse.Namespace) -> bool:
@@ -139,41 +155,30 @@ def measure(name: str, make: Callable[[], Any], train: Split, test: Split) -> di
 
 
 def verdicts(lines: list[dict[str, Any]], rows: int) -> Iterator[dict[str, Any]]:
-    """Yield a line for each target: what is wanted and the median over the turns of what was reached."""
+    """Yield a line for each target whose cases ran: what is wanted, median and spread of what was reached."""
 
-    def median(case: str, key: str, peer: str = "", sign: int = 1) -> float:
-        found, theirs = ([line[key] for line in lines if line["case"] == c and key in line] for c in (case, peer))
-        both = [(b / a if sign > 0 else b - a) for a, b in zip(found, theirs, strict=False)] if peer else found
-        return float(np.median(both)) if both else float("nan")
+    def taken(case: str, key: str) -> list[float]:
+        return [line[key] for line in lines if line["case"] == case and key in line]
 
-    trees, by_rows, forest = "forest over trees", "forest over rows", "scikit-learn forest"
-    intelex, boosted = "scikit-learn-intelex forest", "LightGBM boosting"
-    faster = [(trees, forest, 12), (trees, "XGBoost forest", 3), (trees, intelex, 2), (by_rows, intelex, 1.3)]
-    for case, peer, least in faster:
-        yield {"target": f"fit {case}, times faster than {peer}", "least": least, "is": median(case, "seconds", peer)}
-    yield {
-        "target": "predict, times faster than scikit-learn",
-        "least": 2,
-        "is": median(trees, "predict_us_a_row", forest),
-    }
-    gap = median(forest, "accuracy", trees, -1)
-    yield {"target": "accuracy above scikit-learn's", "least": -0.005, "is": gap}
-    yield {"target": "boosting time over LightGBM's", "most": 1.3, "is": median(boosted, "seconds", "boosting")}
-    loss = median(boosted, "log_loss", "boosting", -1)
-    yield {"target": "boosting log loss above LightGBM's", "most": 0.0, "is": loss}
-    for case in (trees, by_rows):
-        most = rows * 28 + 300e6
-        yield {"target": f"peak memory {case}", "most": most, "is": median(case, "peak_memory_bytes")}
+    for how, key, case, peer, aim in TARGETS:
+        name, of = HOW[how]
+        figures = [of(own, other) for own, other in zip(taken(case, key), taken(peer, key), strict=False)]
+        if figures:
+            yield {"case": f"{case}, {key} {how}", "peer": peer} | spread(name, figures) | aim
+    for case in ("forest over trees", "forest over rows"):
+        if peak := taken(case, "peak_memory_bytes"):
+            yield {"case": f"{case}, peak memory"} | spread("bytes", peak) | {"at most": rows * 28 + 300e6}
 
 
 def main() -> None:
     """Run every case in turns and print its lines, then the targets'."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = options(__doc__)
     for name, default in {"ranks": 2, "rows": 100_000, "trees": 100, "rounds": 200, "turns": 2}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--case", action="append")
     parser.add_argument("--launcher", default="mpirun")
     args = parser.parse_args()
+    machine()
     train, test = rows(args.rows), rows(args.rows // 5, 1)
     lines: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
@@ -181,12 +186,15 @@ def main() -> None:
         for file, (x, y) in {"a.h5": train, "b.h5": test}.items():
             h5.write_atomic(folder / file, {"x": x, "y": y}, {"format": "hpcfl", "version": 1})
         launch = [*args.launcher.split(), "-n", str(args.ranks)]
-        for turn in range(args.turns):
-            for line in chain(own(folder, launch, args, train[0]), theirs(args, train, test)):
-                lines.append({"turn": turn, **line})
-                print(json.dumps(lines[-1]), flush=True)
+        few = argparse.Namespace(**vars(args) | {"trees": 1, "rounds": 1})
+        for turn, work in enumerate([few] + [args] * args.turns):
+            for line in chain(own(folder, launch, work, train[0]), theirs(work, train, test)):
+                if turn:
+                    lines.append(line)
+                    emit({"turn": turn, **line})
     for line in verdicts(lines, args.rows):
-        print(json.dumps(line), flush=True)
+        emit(line)
+    plot(args.plot)
 
 
 def theirs(args: argparse.Namespace, train: Split, test: Split) -> Iterator[dict[str, Any]]:

@@ -7,13 +7,13 @@ of the parameters, and the vectors that the rest comes to once 300 MB for interp
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pairs import emit, machine, train
+from launch import train
+from pairs import emit, machine, options, plot
 
 FEATURES, CASES = 2000, {"rows": (40_000, 100), "parameters": (1000, 10_000)}  # rows, width of the hidden layer
 
@@ -28,7 +28,7 @@ def write(path: Path, rows: int) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
     args = parser.parse_args()
     machine()
@@ -43,8 +43,9 @@ def main() -> None:
                 }
                 peak = train(job, ranks)["peak_memory_bytes"] / 1e6
             own, vector = rows / ranks * FEATURES * 4 / 1e6, ((FEATURES + 1) * hidden + (hidden + 1) * 2) * 4 / 1e6
-            line = {"case": f"many {many}", "ranks": ranks, "peak_MB": peak, "rows_MB": own, "vector_MB": vector}
-            emit(line | {"bound_MB": own + 6 * vector + 300, "vectors": (peak - own - 300) / vector})
+            line = {"case": f"many {many}, {ranks} rank(s)", "peak_MB": peak, "rows_MB": own, "vector_MB": vector}
+            emit(line | {"at most": own + 6 * vector + 300, "vectors": (peak - own - 300) / vector})
+    plot(args.plot, "peak_MB")
 
 
 if __name__ == "__main__":

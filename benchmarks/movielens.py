@@ -19,7 +19,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pairs
+from launch import python, train
+from pairs import emit, machine
 
 PACKAGE, MEMBER = "recbole==1.2.1", "recbole/dataset_example/ml-100k/ml-100k.inter"
 TEST_ROWS = 20_000
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", help="where u1.base and u1.test are")
     parser.add_argument("--ranks", type=int, default=2)
     options = parser.parse_args()
-    pairs.machine()
+    machine()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         source = options.folder or fetched(work)
@@ -48,7 +49,7 @@ def main() -> None:
             held = {p: rmse(model, p, base, 0.1, options.ranks) for p in PENALTIES}
             best = min(held, key=lambda p: held[p])
             line = {"case": case, "penalty": best, "held-out rmse": held[best]}
-            pairs.emit(line | {"test rmse": rmse(model, best, base, test, options.ranks), "target": TARGET})
+            emit(line | {"test rmse": rmse(model, best, base, test, options.ranks), "target": TARGET})
 
 
 def fetched(work: Path) -> Path:
@@ -65,7 +66,7 @@ def fetched(work: Path) -> Path:
 def converted(source: Path, work: Path) -> str:
     """Return the HDF5 file of a MovieLens text."""
     out = str(work / f"{source.name}.h5")
-    pairs.python([], ["-m", "hpcfl", "convert", str(source), out, "--task", "ratings"])
+    python([], ["-m", "hpcfl", "convert", str(source), out, "--task", "ratings"])
     return out
 
 
@@ -74,7 +75,7 @@ def rmse(model: dict[str, Any], penalty: float, base: str, test: str | float, ra
     job = tomllib.loads(JOB.read_text())
     job |= {"data": {"train": base, "test": test}, "train": job["train"] | {"iterations": 20}}
     job["model"] |= model | {"regularization": penalty}
-    return float(pairs.train(job, ranks)["final"]["test"]["rmse"])
+    return float(train(job, ranks)["final"]["test"]["rmse"])
 
 
 if __name__ == "__main__":

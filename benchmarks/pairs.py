@@ -1,26 +1,53 @@
-"""What all benchmarks share: ours and a peer in turn, the median and spread of their ratio, JSON lines."""
+"""What all benchmarks share: ours and a peer in turn, the median and spread of their ratio, JSON lines, a picture."""
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
 import os
 import platform
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-import tomli_w
+import plots
 
+T = TypeVar("T")
 Figure = Callable[[], float]
-BIN = Path(sys.executable).parent
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL", "NUMBA")}
+PRINTED: list[dict[str, Any]] = []  # all lines of this process
+
+
+def options(text: str | None) -> argparse.ArgumentParser:
+    """Return a parser that shows a benchmark's own text and knows ``--plot``."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--plot", type=Path, help="picture to draw of the lines at the end (.svg, .png)")
+    return parser
+
+
+def plot(path: Path | None, value: str = "ratio") -> None:
+    """Draw a figure of the lines that were printed, where a picture was asked for."""
+    if path and PRINTED:
+        plots.draw(PRINTED, path, value)
+
+
+def in_turn(ways: dict[str, Callable[[], T]], runs: int) -> dict[str, list[T]]:
+    """Call each way once to warm up, then all of them in turn, `runs` times; return what each gave."""
+    for way in ways.values():
+        way()
+    taken = [{name: way() for name, way in ways.items()} for _ in range(runs)]
+    return {name: [one[name] for one in taken] for name in ways}
+
+
+def spread(name: str, figures: Sequence[float]) -> dict[str, Any]:
+    """Return the part of a line that tells the median of some runs, under a name, with least and most."""
+    return {name: median(figures), "least": min(figures), "most": max(figures), "runs": len(figures)}
+
+
+def ratio(over: Sequence[float], under: Sequence[float]) -> dict[str, Any]:
+    """Return the same of the ratios of two figures that were taken in turn."""
+    return spread("ratio", [a / b for a, b in zip(over, under, strict=True)])
 
 
 def compare(case: str, ours: Figure, peers: dict[str, Figure], target: dict[str, float], runs: int = 5) -> None:
@@ -39,20 +66,17 @@ def compare(case: str, ours: Figure, peers: dict[str, Figure], target: dict[str,
     runs : int
         Counted runs; one of each goes before them.
     """
-    ours()
-    warm = [peer() for peer in peers.values()]
-    assert all(np.isfinite(warm))
-    taken = [(ours(), *(peer() for peer in peers.values())) for _ in range(runs)]
-    for k, name in enumerate(peers, 1):
-        ratios = sorted(row[0] / row[k] for row in taken)
-        line = {"case": case, "peer": name, "ours": median(row[0] for row in taken)}
-        line |= {"theirs": median(row[k] for row in taken), "ratio": median(ratios)}
-        emit(line | {"least": ratios[0], "most": ratios[-1], "runs": runs, "target": target.get(name)})
+    taken = in_turn({"": ours, **peers}, runs)
+    own = taken.pop("")
+    for name, other in taken.items():
+        line = {"case": case, "peer": name, "ours": median(own), "theirs": median(other)}
+        emit(line | ratio(own, other) | {"target": target.get(name)})
 
 
 def emit(line: dict[str, Any]) -> None:
     """Print a JSON line, numbers to four digits."""
-    print(json.dumps({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in line.items()}), flush=True)
+    PRINTED.append({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in line.items()})
+    print(json.dumps(PRINTED[-1]), flush=True)
 
 
 def machine() -> None:
@@ -70,37 +94,3 @@ def installed(package: str) -> bool:
     if not there:
         emit({"peer": package, "missing": f"pip install {package}"})
     return there
-
-
-def mpirun() -> list[str]:
-    """Return the launcher of this environment, with what Open MPI needs to share a small machine."""
-    own = BIN / "mpirun"
-    command = str(own) if own.exists() else shutil.which("mpirun") or "mpirun"
-    text = subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout
-    return [command, "--allow-run-as-root", "--oversubscribe"] if "Open MPI" in text else [command]
-
-
-def train(job: dict[str, Any], ranks: int = 2, *options: str) -> dict[str, Any]:
-    """Train a job on so many ranks, one BLAS thread each, and return its summary."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "job.toml"
-        path.write_text(tomli_w.dumps(job | {"output": str(Path(folder) / "run")}))
-        python([*mpirun(), "-n", str(ranks)], ["-m", "hpcfl", "train", str(path), *options])
-        return dict(json.loads((Path(folder) / "run" / "summary.json").read_text()))
-
-
-def python(launch: list[str], arguments: list[str]) -> str:
-    """Run this interpreter, one thread a process, and return what it printed."""
-    env = {**os.environ, **ONE_THREAD}
-    command = [*launch, sys.executable, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
-    return done.stdout
-
-
-def peer(script: str, *arguments: str | float) -> dict[str, Any]:
-    """Run ``benchmarks/peers/SCRIPT`` and return the JSON of its last line."""
-    path = Path(__file__).parent / "peers" / script
-    out = python([], [str(path), *map(str, arguments)])
-    return dict(json.loads(out.strip().splitlines()[-1]))

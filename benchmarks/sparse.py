@@ -10,7 +10,6 @@ for those). JSON lines.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,8 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from pairs import compare, emit, installed, machine, peer, train
+from launch import peer, train
+from pairs import compare, emit, installed, machine, options, plot
 
 ROWS, TEST, FEATURES, FILLED, EPOCHS = 100_000, 20_000, 10_000, 50, 10
 WIDE = 10_000_000  # features
@@ -86,7 +86,7 @@ def kernel(path: str, batch: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)
     parser.add_argument("--runs", type=int, default=5)
     args = parser.parse_args()
     machine()
@@ -126,6 +126,7 @@ def main() -> None:
             compare(
                 f"csr, 10,000,000 features, epochs/s, {ranks} rank(s)", partial(wide, data, ranks), dense, {}, args.runs
             )
+    plot(args.plot)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ the times.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from pairs import emit, machine, mpirun, python
+from launch import mpirun, python
+from pairs import emit, in_turn, machine, options, plot, ratio
 
 BARE = "import mpi4py.MPI, numba, h5py, scipy.linalg"
 
@@ -26,7 +27,7 @@ def seconds(ranks: int, arguments: list[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--runs", type=int, default=9)
     args = parser.parse_args()
@@ -35,12 +36,12 @@ def main() -> None:
         job = Path(folder) / "job.toml"
         job.write_text(f'output = "{folder}/run"\n[train]\nepochs = 1\n')
         ours = ["-m", "hpcfl", "train", str(job), "--overwrite"]
-        seconds(args.ranks, ours)  # compiles
-        taken = [(seconds(args.ranks, ours), seconds(args.ranks, ["-c", BARE])) for _ in range(args.runs)]
-    ratios = sorted(a / b for a, b in taken)
-    line = {"case": f"1 epoch on digits, {args.ranks} ranks, seconds", "hpcfl": median(a for a, _ in taken)}
-    line |= {"bare imports": median(b for _, b in taken), "ratio": median(ratios)}
-    emit(line | {"least": ratios[0], "most": ratios[-1], "runs": args.runs, "target": 2.0})
+        ways = {"hpcfl": ours, "bare imports": ["-c", BARE]}
+        taken = in_turn({name: partial(seconds, args.ranks, way) for name, way in ways.items()}, args.runs)
+    line = {"case": f"1 epoch on digits, {args.ranks} ranks, seconds", "peer": "bare imports"}
+    line |= {name: median(spent) for name, spent in taken.items()}
+    emit(line | ratio(*taken.values()) | {"at most": 2.0})
+    plot(args.plot)
 
 
 if __name__ == "__main__":

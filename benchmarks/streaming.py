@@ -8,7 +8,6 @@ cache: what is measured is the work of reading, not a disk. Medians; the ratio i
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +16,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from pairs import emit, machine, mpirun, python, train
+from launch import mpirun, python, train
+from pairs import emit, in_turn, machine, options, plot, ratio
 
 WIDTH, LIMIT, EPOCHS, PART = 784, 128.0, 4, 10_000
 
@@ -58,7 +58,7 @@ def loop(path: Path, ranks: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--rows", type=int, default=600_000)
     parser.add_argument("--batch", type=int, default=512)
@@ -72,12 +72,12 @@ def main() -> None:
             "in memory": lambda: epoch(path, 1e6, args.ranks, args.batch, args.rows),
             "read_direct": lambda: loop(path, args.ranks),
         }
-        ways["streamed"]()  # compiles
-        taken = [{way: run() for way, run in ways.items()} for _ in range(args.runs)]
-    ratios = sorted(t["streamed"] / max(t["in memory"], t["read_direct"]) for t in taken)
+        taken = in_turn(ways, args.runs)
+    slower = [max(pair) for pair in zip(taken["in memory"], taken["read_direct"], strict=True)]
     line: dict[str, Any] = {"case": f"softmax, {args.rows} uint8 rows, batch {args.batch}, seconds an epoch"}
-    line |= {way: median(t[way] for t in taken) for way in ways}
-    emit(line | {"ratio": median(ratios), "least": ratios[0], "most": ratios[-1], "runs": args.runs, "target": 1.3})
+    line |= {way: median(spent) for way, spent in taken.items()}
+    emit(line | ratio(taken["streamed"], slower) | {"at most": 1.3})
+    plot(args.plot)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ programs (``pip install impi-rt`` puts them into ``bin``). JSON lines.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 from pathlib import Path
 
-from pairs import BIN, compare, emit, machine, mpirun, python
+from launch import BIN, mpirun, python
+from pairs import compare, emit, machine, options, plot
 
 OURS = """
 import json, sys
@@ -45,7 +45,7 @@ def imb(folder: Path, elements: int, ranks: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--elements", type=int, default=1 << 20, help="float32 numbers, a power of two")
     parser.add_argument("--runs", type=int, default=5)
@@ -61,6 +61,7 @@ def main() -> None:
     case = f"sum of {4 * args.elements >> 10} KiB over {args.ranks} ranks, sums/s"
     ours = lambda: rate(["-c", OURS], args.elements, args.ranks)  # noqa: E731
     compare(case, ours, peers, dict.fromkeys(peers, 1 / 1.05), args.runs)
+    plot(args.plot)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ Then ours against itself: 2 ranks against 1, and ``reproducible = true`` against
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pairs import compare, installed, machine, peer, train
+from launch import peer, train
+from pairs import compare, installed, machine, options, plot
 
 ROWS, FEATURES, CLASSES = 60_000, 784, 10
 MODELS: dict[str, dict[str, Any]] = {
@@ -54,7 +54,7 @@ def speed(table: dict[str, Any], ranks: int = 2) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     args = parser.parse_args()
@@ -77,6 +77,7 @@ def main() -> None:
         case, plain = "mlp, batch 512, samples/s, 2 ranks", job(data, "mlp", 512)
         if args.only in case:
             compare(case, lambda: speed(plain), {"1 rank": lambda: speed(plain, 1)}, {"1 rank": 1.85}, args.runs)
+    plot(args.plot)
 
 
 if __name__ == "__main__":
