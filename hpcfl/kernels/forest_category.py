@@ -6,7 +6,7 @@ import numpy as np
 
 from hpcfl.kernels.flags import exact
 from hpcfl.kernels.forest_draw import below, mix
-from hpcfl.kernels.forest_split import listed, scan, scan_classes
+from hpcfl.kernels.forest_split import scan, scan_classes
 
 SET = 512  # a rule that is a set of bins
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -53,7 +53,7 @@ def toss(m, key, feature, bins):
 
 
 @exact
-def better_set(feature, key, rows, rule, work):
+def better_set(feature, key, rows, m, rule, work):
     """Do what `forest_split.better` does for a categorical feature; the bins that go left are set in ``work.chosen``.
 
     Missing values are a category. Bins that the node does not have go where most of its rows go.
@@ -61,7 +61,7 @@ def better_set(feature, key, rows, rule, work):
     sums, bins, best, chosen = work.sums, work.bins, work.best, work.chosen
     shift, node_h = rule.spec[1], sums[1, sums.shape[1] - 1]
     least_h = max(rule.limits[3], rule.limits[4] * node_h / rows)
-    m, only = listed(work.bits, bins), np.int64(-1)
+    only = np.int64(-1)
     if rule.spec[4]:
         only = toss(m, key, feature, bins)
     else:

@@ -6,14 +6,14 @@ import numpy as np
 
 from hpcfl.kernels.flags import exact, exact_part
 from hpcfl.kernels.forest_category import SET, better_set
+from hpcfl.kernels.forest_count import clear, count
 from hpcfl.kernels.forest_draw import child, draw, undraw
-from hpcfl.kernels.forest_rule import BINS, MISSING, bench
-from hpcfl.kernels.forest_split import accept, better, clear, count, score_of, total
+from hpcfl.kernels.forest_rule import BINS, MISSING, NEAR, room
+from hpcfl.kernels.forest_split import accept, better, score_of, total
+from hpcfl.kernels.lent import lent
 
-NEAR = 1024  # rows of a node below which their bins are copied together: scattered, each read misses the cache
 
-
-@exact
+@exact_part
 def sides(rule, chosen, goes):
     """Put into `goes` (256,) uint8 which bins go left under `rule`, or which are in the set `chosen` (4,)."""
     if rule >= SET:
@@ -25,7 +25,7 @@ def sides(rule, chosen, goes):
         goes[MISSING] = rule >= BINS
 
 
-@exact
+@exact_part
 def partition(codes, feature, goes, order, stats, spare_order, spare_stats):
     """Bring the rows whose bin `goes` left to the front, all in their old order; return how many they are."""
     left, right = np.uint64(0), np.uint64(0)
@@ -42,7 +42,7 @@ def partition(codes, feature, goes, order, stats, spare_order, spare_stats):
     return first
 
 
-@exact
+@exact_part
 def search(codes, order, stats, key, rule, work, perm):
     """Find the node's best split among features drawn until one of a block of ``rule.spec[3]`` can split."""
     d, tried, classes = perm.size, 0, work.sums.shape[1] - 1
@@ -51,17 +51,17 @@ def search(codes, order, stats, key, rule, work, perm):
         stop = min(tried + rule.spec[3], d)
         draw(key, tried, stop, perm)
         for i in range(tried, stop):
-            count(codes, perm[i], order, stats, classes, work.hist, work.bits)
+            m = count(codes, perm[i], order, stats, classes, work)
             if rule.kinds[perm[i]]:
-                better_set(perm[i], key, order.size, rule, work)
+                better_set(perm[i], key, order.size, m, rule, work)
             else:
-                better(perm[i], key, order.size, rule, work)
-            clear(classes, order.size, work.hist, work.bits)
+                better(perm[i], key, order.size, m, rule, work)
+            clear(m, classes, work)
         tried = stop
     undraw(key, tried, perm)
 
 
-@exact
+@exact_part
 def fetch(codes, order, near):
     """Copy the bins of the rows `order` to the front of `near`, and number the rows anew from 0."""
     for f in range(codes.shape[1]):
@@ -97,12 +97,16 @@ def grow(codes, order, stats, key, rule, out):
     out : Nodes
         Out, of at least 2 m - 1 nodes.
     """
-    m, d, classes = order.size, codes.shape[1], rule.spec[0]
-    spare_order, spare_stats = np.empty(m, np.int32), np.empty(m, np.int64)
-    work, perm, goes = bench(1 if classes < 3 else classes), np.arange(d), np.empty(BINS, np.uint8)
-    near = np.empty((d, min(NEAR, m)), np.uint8).T
-    todo, keys = np.empty((m + 1, 4), np.int32), np.empty(m + 1, np.uint64)
-    todo[0, 0], todo[0, 1], todo[0, 2], todo[0, 3], keys[0] = 0, m, 0, 0, key
+    return descend(codes, order, stats, key, rule, out, room(order.size, codes.shape[1], rule.spec[0]))
+
+
+@exact
+def descend(codes, order, stats, key, rule, out, place):
+    """Grow a tree as `grow` does, in the `place` (Room) given."""
+    codes, order, stats, rule = lent(codes), lent(order), lent(stats), lent(rule)
+    out, place = lent(out), lent(place)
+    classes, work, todo, keys = rule.spec[0], place.work, place.todo, place.keys
+    todo[0, 0], todo[0, 1], todo[0, 2], todo[0, 3], keys[0] = 0, order.size, 0, 0, key
     waiting, made, base = 1, 1, -1  # from `base` on, what waits are nodes whose rows are near
     while waiting > 0:
         waiting -= 1
@@ -115,14 +119,14 @@ def grow(codes, order, stats, key, rule, out):
         if waiting < base or base < 0:
             base = waiting if b - a <= NEAR else -1
             if base >= 0:
-                fetch(codes, order[a:b], near)
-        here = near if base >= 0 else codes
-        search(here, order[a:b], stats[a:b], path, rule, work, perm)
+                fetch(codes, order[a:b], place.near)
+        here = place.near if base >= 0 else codes
+        search(here, order[a:b], stats[a:b], path, rule, work, place.perm)
         if not accept(work.best, parent, rule.limits):
             continue
         feature, cut = np.int64(work.best[1]), np.int64(work.best[2])
-        sides(cut, work.chosen, goes)
-        middle = a + partition(here, feature, goes, order[a:b], stats[a:b], spare_order, spare_stats)
+        sides(cut, work.chosen, place.goes)
+        middle = a + partition(here, feature, place.goes, order[a:b], stats[a:b], place.order, place.stats)
         out.node[at, 0], out.node[at, 1], out.node[at, 2] = feature, cut, made
         out.gain[at] = work.best[0] - parent
         if cut >= SET:

@@ -6,24 +6,11 @@ import numpy as np
 
 from hpcfl.kernels.flags import exact
 from hpcfl.kernels.forest_category import better_set
+from hpcfl.kernels.forest_count import used
 from hpcfl.kernels.forest_draw import child, draw, undraw
 from hpcfl.kernels.forest_grow import partition, sides
 from hpcfl.kernels.forest_rule import BINS, Work, bench
 from hpcfl.kernels.forest_split import better, score_of, total
-
-
-@exact
-def mark(hist, classes, bits):
-    """Set the bits of the bins in use; every row has a weight, so a bin in use is not all zeros."""
-    for word in range(4):
-        used = np.uint64(0)
-        for i in range(64):
-            b = word * 64 + i
-            some = hist[b * classes]
-            for c in range(1, classes):
-                some |= hist[b * classes + c]
-            used |= np.uint64(some != 0) << np.uint64(i)
-        bits[word] = used
 
 
 @exact
@@ -160,11 +147,11 @@ def choose(hist, at, units, keys, known, rule, best, chosen):
             continue
         room.sums[1] = known[j, 1:]
         work = Work(hist[at[u]], room.bits, room.sums, room.bins, room.scores, best[j], chosen[j])
-        mark(work.hist, width, room.bits)
+        m = used(work.hist, width, room.bins)
         if rule.kinds[f]:
-            better_set(f, keys[j], known[j, 0], rule, work)
+            better_set(f, keys[j], known[j, 0], m, rule, work)
         else:
-            better(f, keys[j], known[j, 0], rule, work)
+            better(f, keys[j], known[j, 0], m, rule, work)
 
 
 @exact

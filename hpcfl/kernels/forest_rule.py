@@ -10,6 +10,7 @@ from hpcfl.kernels.flags import exact
 
 MISSING = 255
 BINS = 256
+NEAR = 1024  # rows of a node below which their bins are copied together: scattered, each read misses the cache
 
 
 class Rule(NamedTuple):
@@ -37,7 +38,7 @@ class Work(NamedTuple):
     Attributes
     ----------
     hist, bits : (256 * width,) int64, (16,) uint64
-        Of a feature: its histogram, and the bins in use, of which the first four words are bits.
+        Of a feature: its histogram, and a bit for each bin in use in any of four sets of four words.
     sums : (3, width + 1) int64
         Row 1: the node's sums per class, or g; h last. The other rows are work.
     bins, scores : (256,) int64, (2, 264) int64
@@ -55,6 +56,32 @@ class Work(NamedTuple):
     scores: np.ndarray
     best: np.ndarray
     chosen: np.ndarray
+
+
+class Room(NamedTuple):
+    """What the growth of one tree of m rows writes to beside the tree.
+
+    Attributes
+    ----------
+    work : Work
+    perm, goes : (d,) int64, (256,) uint8
+        Features in some order; which bins go left.
+    near : (least of m and NEAR, d) uint8
+        Bins of the rows of a small node, each feature contiguous.
+    order, stats : (m,) int32, int64
+        Rows that go right, and what they add.
+    todo, keys : (m + 1, 4) int32, (m + 1,) uint64
+        Nodes that wait: first row, last + 1, number, level; their keys.
+    """
+
+    work: Work
+    perm: np.ndarray
+    goes: np.ndarray
+    near: np.ndarray
+    order: np.ndarray
+    stats: np.ndarray
+    todo: np.ndarray
+    keys: np.ndarray
 
 
 class Nodes(NamedTuple):
@@ -84,4 +111,14 @@ def bench(width):
     return Work(
         np.zeros(BINS * width, np.int64), np.zeros(16, np.uint64), np.zeros((3, width + 1), np.int64),
         np.zeros(BINS, np.int64), np.zeros((2, BINS + 8), np.int64), np.zeros(4), np.zeros(4, np.uint64),
+    )  # fmt: skip
+
+
+@exact
+def room(m, d, classes):
+    """Return room for the growth of a tree of `m` rows of `d` features."""
+    return Room(
+        bench(1 if classes < 3 else classes), np.arange(d), np.empty(BINS, np.uint8),
+        np.empty((d, min(NEAR, m)), np.uint8).T, np.empty(m, np.int32), np.empty(m, np.int64),
+        np.empty((m + 1, 4), np.int32), np.empty(m + 1, np.uint64),
     )  # fmt: skip

@@ -4,77 +4,15 @@ What a row adds to a bin is one int64, its *stat*. With fewer than three classes
 ``(g << shift) + h``, g the target (a class, a value, a negative gradient) times the weight and h the
 weight (or the hessian): a plain sum of stats sums both. With more classes it is ``(class << 32) + weight``.
 Sums of whole numbers do not depend on their order, so the order of rows is free.
-
-The histogram of a node and a feature is followed by a bit for each bin in use, so that the small
-nodes, which are most, cost what their rows cost and not 256 bins.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from hpcfl.kernels.flags import exact_part
 from hpcfl.kernels.forest_draw import below, mix
 from hpcfl.kernels.forest_rule import MISSING
-
-
-@intrinsic
-def lowest(typing, word):
-    """Return the position of the lowest bit that is set in a uint64."""
-
-    def code(context, builder, signature, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.uint64(types.uint64), code
-
-
-@exact_part
-def count(codes, feature, order, stats, classes, hist, bits):
-    """Add a node's rows to `hist` (256 * classes,), which is zero, and mark the bins in use.
-
-    Rows take turns at four sets of bits, as each word waits for the row before it.
-    """
-    bits[:] = 0
-    for i in range(order.size):
-        b = np.uint64(codes[np.uint32(order[i]), feature])
-        if classes == 1:
-            hist[b] += stats[i]
-        else:
-            hist[b * np.uint64(classes) + np.uint64(stats[i] >> 32)] += stats[i] & 0xFFFFFFFF
-        bits[(b >> np.uint64(6)) + (np.uint64(i & 3) << np.uint64(2))] |= np.uint64(1) << (b & np.uint64(63))
-    for word in range(4):
-        bits[word] |= bits[word + 4] | bits[word + 8] | bits[word + 12]
-
-
-@exact_part
-def clear(classes, rows, hist, bits):
-    """Set the bins in use by so many `rows` back to zero."""
-    if rows > 32 * classes:
-        hist[:] = 0
-        return
-    for word in range(4):
-        left = bits[word]
-        while left != 0:
-            b = word * 64 + np.int64(lowest(left))
-            left &= left - np.uint64(1)
-            for c in range(b * classes, (b + 1) * classes):
-                hist[c] = 0
-
-
-@exact_part
-def listed(bits, bins):
-    """Put the bins in use, ascending, into `bins` (256,); return how many they are."""
-    m = 0
-    for word in range(4):
-        left = bits[word]
-        while left != 0:
-            bins[m] = word * 64 + np.int64(lowest(left))
-            left &= left - np.uint64(1)
-            m += 1
-    return m
 
 
 @exact_part
@@ -94,28 +32,28 @@ def scan(m, before, only, least_h, node, rule, work):
     there is no split. As whole numbers, scores of at least 0 have their order, and a maximum is a vector's.
     """
     shift, penalty = rule.spec[1], rule.limits[0]
-    mask = (np.int64(1) << shift) - 1
-    run, score = work.scores[0], work.scores[1].view(np.float64)
+    mask, end = (np.int64(1) << shift) - 1, (m + 6) & -8  # at most m - 1 cuts, in whole vectors
+    run, order, score = work.scores[0], work.scores[1], work.scores[1].view(np.float64)
     left = before
     for i in range(m - 1):
         left += work.hist[np.uint64(work.bins[i])]
         run[i] = left
-    for a in range(0, m - 1, 8):
-        for i in range(a, a + 8):
-            right = node - run[i]
-            lg, lh = np.float64(run[i] >> shift), np.float64(run[i] & mask)
-            rg, rh = np.float64(right >> shift), np.float64(right & mask)
-            found = lg * lg / (lh + penalty) + rg * rg / (rh + penalty)
-            score[i] = found if (lh >= least_h) & (rh >= least_h) else -np.inf
-    a, b = (max(only - 1, 0), min(only, m - 1)) if only >= 0 else (np.int64(0), m - 1)
-    order = work.scores[1]
-    top = np.int64(-1)
-    for i in range(a, b):
+    for i in range(m - 1, end):
+        run[i] = 0  # nothing on the left, which is not allowed
+    top, first = np.int64(-1), end
+    for i in range(end):
+        right = node - run[i]
+        lg, lh = np.float64(run[i] >> shift), np.float64(run[i] & mask)
+        rg, rh = np.float64(right >> shift), np.float64(right & mask)
+        found = lg * lg / (lh + penalty) + rg * rg / (rh + penalty)
+        score[i] = found if (lh >= least_h) & (rh >= least_h) & ((only < 0) | (i + 1 == only)) else -np.inf
+    for i in range(end):
         top = max(top, order[i])
-    for i in range(a, b):
-        if order[i] == top:
-            return score[i], i + 1, run[i]
-    return -np.inf, 0, before
+    if top < 0:
+        return -np.inf, 0, before
+    for i in range(end):
+        first = min(first, i if order[i] == top else end)
+    return score[first], first + 1, run[first]
 
 
 @exact_part
@@ -177,15 +115,14 @@ def score_of(classes, penalty, sums):
 
 
 @exact_part
-def better(feature, key, rows, rule, work):
-    """Replace ``work.best`` by the feature's best threshold if that is better.
+def better(feature, key, rows, m, rule, work):
+    """Replace ``work.best`` by the feature's best threshold, between two of the `m` bins in use, if that is better.
 
     Equal scores keep the lower feature, then the lower bin.
     """
     sums, bins, best, shift = work.sums, work.bins, work.best, rule.spec[1]
     node_h = sums[1, sums.shape[1] - 1]
     least_h = max(rule.limits[3], rule.limits[4] * node_h / rows)
-    m = listed(work.bits, bins)
     missing = np.int64(m > 0 and bins[m - 1] == MISSING)
     pick, only = np.int64(-1), np.int64(-1)
     if rule.spec[4]:
