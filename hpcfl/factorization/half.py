@@ -8,8 +8,6 @@ import numpy as np
 
 from hpcfl.factorization.ratings import Side
 from hpcfl.kernels import als, implicit
-from hpcfl.kernels.gram import BLOCK, PAD
-from hpcfl.kernels.posdef import PANEL
 
 
 class Half:
@@ -25,10 +23,7 @@ class Half:
     """
 
     def __init__(self, rule: Any, side: Side, mean: float, dtype: np.typing.DTypeLike) -> None:
-        k = rule.rank
-        p, wide = -(-(k + 1) // PANEL) * PANEL, -(-k // PAD) * PAD
         self.ratings = (side.indptr, side.indices, side.rating.astype(dtype))
-        self.scratch = (np.zeros((BLOCK + wide + 2, wide), dtype), np.zeros((p, p + 1), dtype))
         self.implicit, self.cg = rule.implicit, rule.implicit and rule.solver == "cg"
         last = (rule.alpha, rule.cg_steps) if rule.implicit else (rule.biases, mean)
         self.hyper = np.array([rule.regularization, rule.scale_by_count, *last], np.float64)
@@ -46,9 +41,9 @@ class Half:
         if self.cg:
             implicit.conjugate(*self.ratings, table, gram, self.hyper, out)
         elif self.implicit:
-            implicit.cholesky(*self.ratings, table, gram, self.hyper, *self.scratch, out)
+            implicit.cholesky(*self.ratings, table, gram, self.hyper, out)
         else:
-            als.explicit(*self.ratings, table, self.hyper, *self.scratch, out)
+            als.explicit(*self.ratings, table, self.hyper, out)
 
     def warm(self, table: np.ndarray, out: np.ndarray) -> None:
         """Compile the kernel by solving no rows."""

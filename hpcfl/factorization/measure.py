@@ -61,9 +61,8 @@ def ranking(rule: Any, ratings: Ratings, users: np.ndarray, items: np.ndarray, c
     user = test.user[good] - ratings.users.first
     indptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(users)))])
     out = np.empty((len(users), 4))
-    scratch = np.empty(rule.top, np.int64), np.empty(len(items), items.dtype)
     side, relevant = ratings.by_user, test.item[good].astype(np.int32)
-    factors.judge(users, items, side.indptr, side.indices, indptr, relevant, *scratch, out)
+    factors.judge(users, items, side.indptr, side.indices, indptr, relevant, rule.top, out)
     judged = np.isfinite(out[:, 0])
     each = np.arange(len(users) + 1)
     count = ratings.users.sum(judged.astype(np.float64), each, comm, "evaluate")
@@ -78,5 +77,4 @@ def warm(users: np.ndarray, items: np.ndarray) -> None:
     for kind in (np.int32, np.int64):
         factors.predict(np.zeros(0, kind), np.zeros(0, kind), users, items, 0.0, np.zeros(0))
     start, some = np.zeros(1, np.int64), np.zeros(0, np.int32)
-    scratch = np.zeros(1, np.int64), np.zeros(len(items), items.dtype)
-    factors.judge(users[:0], items, start, some, start, some, *scratch, np.zeros((0, 4)))
+    factors.judge(users[:0], items, start, some, start, some, 1, np.zeros((0, 4)))

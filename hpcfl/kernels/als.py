@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from hpcfl.kernels.flags import jit, part
-from hpcfl.kernels.gram import BLOCK, add_gram
-from hpcfl.kernels.posdef import solve
+from hpcfl.kernels.gram import BLOCK, PAD, add_gram
+from hpcfl.kernels.posdef import PANEL, solve
 
 
 @jit
@@ -21,8 +21,6 @@ def explicit(
     rating: np.ndarray,
     other: np.ndarray,
     hyper: np.ndarray,
-    work: np.ndarray,
-    system: np.ndarray,
     out: np.ndarray,
 ) -> None:
     """Solve all rows for observed ratings (Zhou, Wilkinson, Schreiber, Pan 2008), biases included.
@@ -38,15 +36,12 @@ def explicit(
     other : (n_other, k + 1) float
     hyper : (4,) float64
         Regularization, whether scaled by counts, whether there are biases, mean.
-    work : (BLOCK + w + 2, w) float, system : (p, p + 1) float
-        Scratch; w is k rounded up to `gram.PAD`, and columns past k are zeros; p is k + 1
-        rounded up to `posdef.PANEL`.
     out : (n, k + 1) float
         Output; zeros for a row without ratings.
     """
-    k, p, wide = out.shape[1] - 1, system.shape[0], work.shape[1]
-    block, gram, sums = work[:BLOCK], work[BLOCK : BLOCK + wide], work[BLOCK + wide :]
-    x = np.empty(p, out.dtype)
+    k = out.shape[1] - 1
+    block, gram, sums, system, x = room(out)
+    p = x.size
     for u in range(indptr.size - 1):
         count = indptr[u + 1] - indptr[u]
         if count == 0:
@@ -69,6 +64,23 @@ def explicit(
         _regularize(system, k + int(hyper[2]), hyper[0] * count if hyper[1] else hyper[0])
         solve(system, x)
         out[u] = x[: k + 1]
+
+
+@part
+def room(out: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return scratch for rows of `out` (n, k + 1).
+
+    Returns
+    -------
+    block : (BLOCK, w), gram : (w, w), sums : (2, w)
+        Rows that are gathered, zero past column k, and their sums; w is k rounded up to `gram.PAD`.
+    system : (p, p + 1), x : (p,)
+        Equations and their solution; p is k + 1 rounded up to `posdef.PANEL`.
+    """
+    k, kind = out.shape[1] - 1, out.dtype
+    w, p = -(-k // PAD) * PAD, -(-(k + 1) // PANEL) * PANEL
+    equations = np.empty((p, p + 1), kind), np.empty(p, kind)
+    return np.zeros((BLOCK, w), kind), np.empty((w, w), kind), np.empty((2, w), kind), *equations
 
 
 @part

@@ -63,20 +63,27 @@ def layer_of(spec, i):
 
 
 @part
-def forward(w, spec, m, scratch, work):
-    """Run the layers over the m rows at the start of `work`; return where the last output lies.
+def shares(spec, work):
+    """Return the parts of `work`: for what is transposed, for an image, and for the layers."""
+    a, b = spec[SPARE], spec[SPARE] + spec[SCRATCH]
+    return work[:a], work[a:b], work[b:]
+
+
+@part
+def forward(w, spec, m, work):
+    """Run the layers over m rows, which lie at the start of their part of `work`; return where the last output lies.
 
     Behind a layer's input lies its `place` (see `hpcfl.kernels.conv.pooled`), then its output.
     """
-    at, p = 0, 0
+    (_, scratch, values), at, p = shares(spec, work), 0, 0
     for i in range(spec[LAYERS]):
         s, inputs, outputs, a = layer_of(spec, i)
         b = s[OUT]
-        x = work[at : at + m * inputs]
+        x = values[at : at + m * inputs]
         at += m * inputs
-        place = work[at : at + m * outputs].reshape(m, s[OUT_HEIGHT], s[OUT_WIDTH], b)
+        place = values[at : at + m * outputs].reshape(m, s[OUT_HEIGHT], s[OUT_WIDTH], b)
         at += m * outputs
-        out = work[at : at + m * outputs]
+        out = values[at : at + m * outputs]
         weights, bias = w[p : p + a * b].reshape(a, b), w[p + a * b : p + a * b + b]
         p += a * b + b
         if s[KIND] == CONV:
@@ -90,23 +97,24 @@ def forward(w, spec, m, scratch, work):
 
 
 @part
-def backward(w, spec, m, spare, scratch, work, at, add, grad):
-    """Go back through the layers from the derivative at work[at:], writing or adding to `grad`."""
+def backward(w, spec, m, work, at, add, grad):
+    """Go back through the layers from the derivative at `at` (see `forward`), writing or adding to `grad`."""
+    spare, scratch, values = shares(spec, work)
     deltas, p, delta_at = at + m * spec[spec.size - 1], grad.size, at
     for i in range(spec[LAYERS] - 1, -1, -1):
         s, inputs, outputs, a = layer_of(spec, i)
         b = s[OUT]
-        delta = work[delta_at : delta_at + m * outputs]
+        delta = values[delta_at : delta_at + m * outputs]
         at -= m * outputs
-        place = work[at : at + m * outputs].reshape(m, s[OUT_HEIGHT], s[OUT_WIDTH], b)
+        place = values[at : at + m * outputs].reshape(m, s[OUT_HEIGHT], s[OUT_WIDTH], b)
         at -= m * inputs
-        x = work[at : at + m * inputs]
+        x = values[at : at + m * inputs]
         p -= b
         bias_sum(delta.reshape(m * s[OUT_HEIGHT] * s[OUT_WIDTH], b), add, grad[p : p + b])
         p -= a * b
         target, weights = grad[p : p + a * b].reshape(a, b), w[p : p + a * b].reshape(a, b)
         delta_at = deltas + (i % 2) * m * spec[MOST]
-        below = work[delta_at : delta_at + m * inputs * min(i, 1)]
+        below = values[delta_at : delta_at + m * inputs * min(i, 1)]
         if s[KIND] == CONV:
             images, maps = x.reshape(m, s[HEIGHT], s[WIDTH], s[IN]), delta.reshape(place.shape)
             under = below.reshape(m, s[HEIGHT] * min(i, 1), s[WIDTH], s[IN])
@@ -133,27 +141,20 @@ def dense_back(x, w, delta, spare, add, grad, below):
         transpose(out, below.reshape(m, a))
 
 
-@part
-def shares(spec, work):
-    """Return the parts of `work`: for what is transposed, for an image, and for the layers."""
-    a, b = spec[SPARE], spec[SPARE] + spec[SCRATCH]
-    return work[:a], work[a:b], work[b:]
-
-
 @jit
 def loss_grad(w, x, y, rows, affine, spec, work, grad):
     """Return the loss summed over `rows` and write its gradient; see `hpcfl.kernels.network.loss_grad`."""
     loss, d, k = 0.0, layer_of(spec, 0)[1], spec[spec.size - 1]
-    spare, scratch, values = shares(spec, work)
+    values = shares(spec, work)[2]
     if rows.size == 0:
         grad[:] = 0
     for start in range(0, rows.size, CHUNK):
         batch = rows[start : start + CHUNK]
         m = batch.size
         gather(x, batch, affine, values[: m * d].reshape(m, d))
-        at = forward(w, spec, m, scratch, values)
+        at = forward(w, spec, m, work)
         loss += derivative(spec[LOSS], values[at : at + m * k].reshape(m, k), y, batch)
-        backward(w, spec, m, spare, scratch, values, at, start > 0, grad)
+        backward(w, spec, m, work, at, start > 0, grad)
     return loss
 
 
@@ -161,10 +162,10 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
 def scores(w, x, rows, affine, spec, work, out):
     """Write the raw outputs of `rows` into `out` (m, k); arguments as in `loss_grad`."""
     d, k = layer_of(spec, 0)[1], spec[spec.size - 1]
-    _, scratch, values = shares(spec, work)
+    values = shares(spec, work)[2]
     for start in range(0, rows.size, CHUNK):
         batch = rows[start : start + CHUNK]
         m = batch.size
         gather(x, batch, affine, values[: m * d].reshape(m, d))
-        at = forward(w, spec, m, scratch, values)
+        at = forward(w, spec, m, work)
         out[start : start + m] = values[at : at + m * k].reshape(m, k)

@@ -113,8 +113,7 @@ def judge(
     seen: np.ndarray,
     test_indptr: np.ndarray,
     relevant: np.ndarray,
-    top: np.ndarray,
-    scores: np.ndarray,
+    t: int,
     out: np.ndarray,
 ) -> None:
     """Measure each user's best items against the held-out ones (binary relevance).
@@ -126,12 +125,13 @@ def judge(
         Items of each user's training ratings, sorted.
     test_indptr : (n + 1,) int64, relevant : int32
         Held-out items of each user, sorted.
-    top : (t,) int64, scores : (m,) float
-        Scratch.
+    t : int
+        How many items are the best.
     out : (n, 4) float64
         Output: precision, recall, NDCG and average precision at t; NaN for a user without
         relevant items. The ideal of the last two is min(t, relevant items) hits in front.
     """
+    top, scores = np.empty(t, np.int64), np.empty(items.shape[0], items.dtype)
     for u in range(users.shape[0]):
         wanted = relevant[test_indptr[u] : test_indptr[u + 1]]
         if wanted.size == 0:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hpcfl.kernels.als import room
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.gram import BLOCK, add_gram
 from hpcfl.kernels.posdef import solve
@@ -25,24 +26,22 @@ def cholesky(
     other: np.ndarray,
     full: np.ndarray,
     hyper: np.ndarray,
-    work: np.ndarray,
-    system: np.ndarray,
     out: np.ndarray,
 ) -> None:
     """Solve all rows exactly.
 
     Parameters
     ----------
-    indptr, index, rating, other, work, system, out
+    indptr, index, rating, other, out
         As in `als.explicit`; ratings are >= 0.
     full : (k, k) float
         Gram matrix of the other side's factors.
     hyper : (4,) float64
         Regularization, whether scaled by counts, alpha, CG steps.
     """
-    k, p, wide = out.shape[1] - 1, system.shape[0], work.shape[1]
-    block, gram, sums = work[:BLOCK], work[BLOCK : BLOCK + wide], work[BLOCK + wide :]
-    x = np.empty(p, out.dtype)
+    k = out.shape[1] - 1
+    block, gram, sums, system, x = room(out)
+    p = x.size
     for u in range(indptr.size - 1):
         count = indptr[u + 1] - indptr[u]
         if count == 0:
@@ -110,7 +109,8 @@ def conjugate(
             continue
         x = out[u, :k]
         reg = out.dtype.type(hyper[0] * (b - a) if hyper[1] else hyper[0])
-        _apply(index[a:b], rating[a:b], other, full, hyper[2], reg, x, 1, weight, r)
+        _times(full, reg, x, r)
+        _add_rated(index[a:b], rating[a:b], other, hyper[2], x, 1, weight, r)
         for j in range(k):
             r[j] = -r[j]
             d[j] = r[j]
@@ -118,7 +118,8 @@ def conjugate(
         for _ in range(int(hyper[3])):
             if size < 1e-20:
                 break
-            _apply(index[a:b], rating[a:b], other, full, hyper[2], reg, d, 0, weight, ad)
+            _times(full, reg, d, ad)
+            _add_rated(index[a:b], rating[a:b], other, hyper[2], d, 0, weight, ad)
             step = size / _dot(d, ad)
             for j in range(k):
                 x[j] += step * d[j]
@@ -130,26 +131,29 @@ def conjugate(
 
 
 @part
-def _apply(
+def _times(full: np.ndarray, reg: float, v: np.ndarray, out: np.ndarray) -> None:
+    """Write ``full @ v + reg * v`` into `out`: the row's matrix times `v`, were nothing rated."""
+    for i in range(out.size):
+        out[i] = reg * v[i] + _dot(full[i], v)
+
+
+@part
+def _add_rated(
     index: np.ndarray,
     rating: np.ndarray,
     other: np.ndarray,
-    full: np.ndarray,
     alpha: float,
-    reg: float,
     v: np.ndarray,
     target: int,
     weight: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Write A v - target * b into `out`, where A x = b is the row's system; `weight` (CHUNK,) is scratch.
+    """Add to `out` what rated items add to the row's matrix times `v`, less `target` times its right side.
 
-    All products of a chunk first, then all sums, four rows at a time: in one loop each row would
-    wait for the product and the sums of the row before it, which takes twice as long.
+    `weight` (CHUNK,) is scratch. All products of a chunk first, then all sums, four rows at a time: in one
+    loop each row would wait for the product and the sums of the row before it, which takes twice as long.
     """
     k = out.size
-    for i in range(k):
-        out[i] = reg * v[i] + _dot(full[i], v)
     for start in range(0, index.size, CHUNK):
         at, n = index[start : start + CHUNK], min(CHUNK, index.size - start)
         for t in range(n):

@@ -20,20 +20,13 @@ def problem(k, dtype, seed=0):
     return indptr, index, rng.integers(1, 6, indptr[-1]).astype(dtype), other
 
 
-def scratch(k, dtype):
-    p, wide = -(-(k + 1) // 4) * 4, -(-k // PAD) * PAD
-    work = np.zeros((BLOCK + wide + 2, wide), dtype)
-    work[:, :k] = 9
-    return work, np.full((p, p + 1), np.nan, dtype)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("k", [1, 8, 11, 32])
 @pytest.mark.parametrize(("scaled", "biases"), [(True, True), (False, False)])
 def test_explicit_half_step(dtype, k, scaled, biases):
     indptr, index, rating, other = problem(k, dtype)
     out = np.full((6, k + 1), 9, dtype)
-    als.explicit(indptr, index, rating, other, np.array([0.3, scaled, biases, 3.2]), *scratch(k, dtype), out)
+    als.explicit(indptr, index, rating, other, np.array([0.3, scaled, biases, 3.2]), out)
     expected = slow.explicit(indptr, index, rating, other, 0.3, scaled, biases, 3.2)
     np.testing.assert_allclose(out, expected, atol=TOLERANCE[dtype] * 10)
     assert not out[0].any()
@@ -50,7 +43,7 @@ def test_implicit_cholesky_and_converged_conjugate_gradients(dtype, scaled):
     hyper = np.array([0.3, scaled, 2.0, 40])
     expected = slow.implicit(indptr, index, rating, other, 0.3, scaled, 2.0)
     out = np.full((6, k + 1), 9, dtype)
-    implicit.cholesky(indptr, index, rating, other, full, hyper, *scratch(k, dtype), out)
+    implicit.cholesky(indptr, index, rating, other, full, hyper, out)
     np.testing.assert_allclose(out, expected, atol=TOLERANCE[dtype] * 10)
     assert np.abs(expected).max() > 0.05
     out[:] = 0
@@ -115,7 +108,7 @@ def test_judge_against_sorting():
     pointers = [np.concatenate([[0], np.cumsum([len(x) for x in lists])]) for lists in (seen, wanted)]
     flat = [np.concatenate(lists).astype(np.int32) for lists in (seen, wanted)]
     out = np.empty((30, 4))
-    factors.judge(users, items, pointers[0], flat[0], pointers[1], flat[1], np.empty(6, np.int64), np.empty(25), out)
+    factors.judge(users, items, pointers[0], flat[0], pointers[1], flat[1], 6, out)
     scores = users[:, :3] @ items[:, :3].T + items[:, 3]
     for u in range(30):
         if len(wanted[u]):
