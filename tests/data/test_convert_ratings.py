@@ -75,6 +75,8 @@ def test_formats_of_ratings(tmp_path, name, text, stamped):
         ("1,2,3\n1,3,x\n", "line 2, column 'column2': 'x' is no rating"),
         ("1,2,3\n,3,4\n", "line 2, column 'column0': '' is no id"),
         ("1,2,3\n2,3,\n", "line 2, column 'column2': '' is no rating"),
+        ("1,2,3\n1,3,-inf\n", "line 2, column 'column2': '-inf' is not finite; mend it, or remove the row"),
+        ("user,item,rating\n1,2,3\n1,3,1e999\n", "line 3, column 'rating': '1e999' is not finite"),
         ("1,2,3,4\n2,3,1,soon\n", "line 2, column 'column3': 'soon' is no whole number"),
         ("1,2\n2,3\n", "2 columns; user, item and rating"),
     ],

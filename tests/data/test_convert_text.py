@@ -131,6 +131,7 @@ def test_missing_values_are_named_or_kept(tmp_path):
         ("1,2\n3,\n", {}, r"line 2, column 'column1': the label is missing"),
         ("a,b\n1,2\n2,3\nx,4\n", {}, r"line 4, column 'a': 'x' in a column of both"),
         ("1,2\n2,x\n", {"task": "regression"}, r"line 2, column 'column1': 'x' is not a number"),
+        ("1,2.5\n2,-inf\n", {}, r"line 2, column 'column1': '-inf' is not finite; regression needs finite numbers"),
         ("1,2\n300,3\n", {"dtype": "uint8"}, r"line 2, column 'column0': 300.0 does not fit uint8"),
         ("1,2\n1e39,3\n", {"dtype": "float32"}, r"line 2, column 'column0': 1e\+39 does not fit float32"),
         ("", {}, r"no rows"),

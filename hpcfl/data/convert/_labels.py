@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,6 +63,7 @@ class Labels:
     distinct: set[Any] = field(default_factory=set)
     text: str = ""
     many: bool = False
+    infinite: str = ""
 
     def update(self, values: Sequence[Any] | np.ndarray, at: Callable[[int], str]) -> None:
         """Take a block of labels; ``at(i)`` names the place of one.
@@ -78,6 +80,8 @@ class Labels:
                 raise DataError(f"{at(values.index(value))}: the label is missing; remove the row, or use --label none")
             if not self.text and number(value) is None:
                 self.text = f"{at(values.index(value))}: '{value}' is not a number"
+            if not self.infinite and number(value) in (math.inf, -math.inf):
+                self.infinite = f"{at(values.index(value))}: '{value}' is not finite"
         if self.text and self.task == "regression":
             raise DataError(f"{self.text}; regression needs numbers (--task classification takes texts)")
         if not self.many:
@@ -87,12 +91,20 @@ class Labels:
             raise DataError(f"{at(0)}: more than {LIMIT} different labels; is this the label column? See --label")
 
     def finish(self) -> Coding:
-        """Return the coding: by the task, else whole numbers of up to 100 kinds and texts are classes."""
+        """Return the coding: by the task, else whole numbers of up to 100 kinds and texts are classes.
+
+        Raises
+        ------
+        DataError
+            An infinite label, for regression.
+        """
         values: dict[Any, Any] = {v: v if self.text else number(v) for v in self.distinct}
         whole = not self.text and all(float(v).is_integer() for v in values.values())
         few = self.text or (whole and len(set(values.values())) <= GUESS and not self.many)
         task = self.task or ("classification" if few else "regression")
         if task == "regression":
+            if self.infinite:
+                raise DataError(f"{self.infinite}; regression needs finite numbers: mend it, or remove the row")
             return Coding(task, (), {})
         if self.text:
             values = {v: str(v) for v in values}

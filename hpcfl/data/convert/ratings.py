@@ -7,6 +7,7 @@ and the ids.
 
 from __future__ import annotations
 
+import math
 import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -97,7 +98,7 @@ def columns(text: Text) -> dict[str, int]:
 def _check(
     text: Text, ends: list[int], cells: Sequence[Sequence[str]], where: dict[str, int], numbers: Numbers
 ) -> None:
-    """Take the ratings of a block, and refuse missing ids and timestamps that are no whole numbers."""
+    """Take the ratings of a block; refuse missing ids, infinite ratings, timestamps that are no whole numbers."""
 
     def refuse(field: str, bad: Callable[[str], bool], why: str) -> None:
         i = next((i for i, cell in enumerate(cells[where[field]]) if bad(cell)), None)
@@ -112,6 +113,8 @@ def _check(
     )
     values = floats(cells[where["rating"]])
     assert values is not None
+    if np.isinf(values).any():
+        refuse("rating", lambda cell: math.isinf(float(cell)), "is not finite; mend it, or remove the row")
     numbers.update(values[:, None], lambda i, _: f"{text.path}, line {ends[i]}")
     if "timestamp" in where:
         refuse("timestamp", lambda cell: not isinstance(number(cell), int), "is no whole number of seconds")
