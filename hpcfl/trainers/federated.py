@@ -152,7 +152,10 @@ def check(job: Job, people: population.Population) -> None:
     except ValueError as error:
         raise UsageError(f"federated.{error}") from None
     if fed.attack and fed.attack.clients > clients:
-        raise UsageError(f"federated.attack.clients = {fed.attack.clients}: only {clients} clients have rows")
+        raise UsageError(
+            f"federated.attack.clients = {fed.attack.clients}: only {clients} clients have rows; "
+            f"set it to {clients} or less"
+        )
     most = fed.deadline.over_selection * fed.clients_per_round
     if not fed.fraction and fed.clients_per_round <= clients < round(most):
         raise UsageError(

@@ -185,9 +185,20 @@ def test_a_round_with_nobody_left_keeps_the_model(mpirun, folder):
     assert records[0]["train_loss"] is None
 
 
-def test_a_cohort_larger_than_the_clients_is_refused(mpirun, folder):
-    table = job(folder, clients_per_round=7)
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"clients_per_round": 7}, "federated.clients_per_round = 7: only 6 clients have rows"),
+        (
+            {"attack": {"name": "sign_flip", "clients": 200}},
+            "federated.attack.clients = 200: only 6 clients have rows; set it to 6 or less",
+        ),
+    ],
+    ids=["cohort", "attack"],
+)
+def test_more_clients_than_there_are_is_refused(mpirun, folder, keys, said):
+    table = job(folder, **keys)
     code = PRELUDE + f"go(json.loads({json.dumps(table)!r}), {str(folder / 'refused')!r})"
     done = mpirun(2, code, timeout=240, check=False)
     assert done.returncode != 0
-    assert "federated.clients_per_round = 7: only 6 clients have rows" in done.stderr
+    assert said in done.stderr
