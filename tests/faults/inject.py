@@ -30,6 +30,8 @@ PLACES = {  # name -> (module, attribute path, at which call)
     "log": ("hpcfl.trainers.directory", "Directory.log", 2),
     "model": ("hpcfl.trainers.directory", "Directory.model", 1),
     "second trees": ("hpcfl.forest.over_trees", "grow", 3),  # the first call compiles
+    "sparse message": ("hpcfl.trainers.sparse", "SparseSums._write", 6),
+    "sparse move": ("hpcfl.trainers.sparse", "SparseStepper._move", 12),  # in the second epoch
     "third iteration": ("hpcfl.factorization.als", "Alternating.step", 3),
 }
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import launcher
 from tests.faults.runs import hpcfl, job, result
+from tests.trainers.test_sparse import write
 
 OPENMPI = "--oversubscribe" in launcher()
 ULFM = ("--with-ft", "ulfm")
@@ -89,6 +90,28 @@ def test_a_rank_dies_together_with_the_holder_of_its_copy(mpirun, tmp_path, whol
     found = lost(tmp_path)
     assert sorted(rank for one in found for rank in one["ranks"]) == [1, 2]
     assert all(bool(one["from"]) == bool(steps) for one in found)
+
+
+@needs_ulfm
+@pytest.mark.parametrize(
+    ("kinds", "places", "ranks"),
+    [("KILL", "sparse move", "0"), ("KILL,KILL", "sparse message,sparse move", "1,2")],
+    ids=["the first", "two in a row"],
+)
+def test_steps_at_the_columns_of_a_batch_go_on(mpirun, tmp_path, kinds, places, ranks):
+    """A rank dies while it moves its part of the parameters, which all share; sums differ by their roundings alone."""
+    write(tmp_path / "rows.h5", 2)
+    keys = {"data.train": str(tmp_path / "rows.h5"), "model.name": "logistic", "optimizer.momentum": 0}
+    more = [word for name, value in keys.items() for word in ("--set", f"{name}={value}")]
+    mpirun(1, hpcfl("none", "", 0, [*job(tmp_path / "whole"), *more]))
+    command = hpcfl(kinds, places, ranks, [*job(tmp_path / "cut"), *more, *GO_ON])
+    done = mpirun(3, command, check=False, launch=ULFM, timeout=100)
+    assert sorted(rank for one in lost(tmp_path / "cut") for rank in one["ranks"]) == [*map(int, ranks.split(","))]
+    (whole, log), (cut, found) = result(tmp_path / "whole"), result(tmp_path / "cut")
+    w, expected = (np.frombuffer(arrays["w"], np.float32) for arrays in (cut, whole))
+    np.testing.assert_allclose(w, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max(), err_msg=done.stderr)
+    assert [line["step"] for line in found] == [line["step"] for line in log]
+    np.testing.assert_allclose(*([line["train_loss"] for line in lines] for lines in (found, log)), rtol=1e-5)
 
 
 @needs_ulfm
