@@ -104,8 +104,9 @@ class Histograms:
             cuts = self.cuts(part.size)
             own = np.arange(cuts[self.comm.rank], cuts[self.comm.rank + 1])
             hist = self._scatter(hist, cuts * self.plan.features)
-            units = np.stack([np.repeat(own, self.plan.features), features[own].reshape(-1)], 1)
-            self._choose(hist, np.arange(len(units)), units, front.key[part], known[part], part, out)
+            nodes_of = np.repeat(own, self.plan.features)
+            units = np.stack([np.arange(nodes_of.size), nodes_of, features[own].reshape(-1)], 1)
+            self._choose(hist, units, front.key[part], known[part], part, out)
 
     def _all(self, front: Frontier, known: np.ndarray, wanted: np.ndarray, out: Level) -> None:
         """Count nodes that try all features, siblings by subtraction; a rank looks through a run of features."""
@@ -130,10 +131,10 @@ class Histograms:
             places = nodes if keep else np.arange(nodes.size).reshape(nodes.shape)
             forest_level.siblings(counted, self.parents, self.split[part] if self.siblings else part, places, table)
             flat = nodes.reshape(-1)
-            units = np.stack([np.repeat(np.arange(flat.size), own.size), np.tile(own, flat.size)], 1)
-            units[~np.repeat(wanted[flat], own.size), 1] = -1
             at = (places.reshape(-1, 1) * own.size + np.arange(own.size)).reshape(-1)
-            self._choose(table.reshape(-1, self.wide), at, units, front.key[flat], known[flat], flat, out)
+            units = np.stack([at, np.repeat(np.arange(flat.size), own.size), np.tile(own, flat.size)], 1)
+            units[~np.repeat(wanted[flat], own.size), 2] = -1
+            self._choose(table.reshape(-1, self.wide), units, front.key[flat], known[flat], flat, out)
         self.parents, self.siblings = kept, keep
 
     def next(self, split: np.ndarray) -> None:
@@ -152,7 +153,6 @@ class Histograms:
     def _choose(
         self,
         hist: np.ndarray,
-        at: np.ndarray,
         units: np.ndarray,
         keys: np.ndarray,
         known: np.ndarray,
@@ -162,7 +162,7 @@ class Histograms:
         """Put the best splits of `nodes` that any rank finds into `out`; arguments as the kernel's (collective)."""
         plan, k = self.plan, nodes.size
         best, chosen = np.empty((k, 5)), np.zeros((k, 4), np.uint64)
-        forest_level.choose(hist, at, units, keys, known, plan.rule(self.target), best, chosen)
+        forest_level.choose(hist, units, keys, known, plan.rule(self.target), best, chosen)
         every = self.comm.allgather(best, "splits").reshape(-1, k, 5)
         # The highest score, of equal ones that of the lowest feature.
         lead = np.lexsort((every[:, :, 1], -every[:, :, 0]), axis=0)[0]

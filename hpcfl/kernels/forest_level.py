@@ -11,6 +11,7 @@ from hpcfl.kernels.forest_draw import child, draw, undraw
 from hpcfl.kernels.forest_grow import partition, sides
 from hpcfl.kernels.forest_rule import BINS, Work, bench
 from hpcfl.kernels.forest_split import better, score_of, total
+from hpcfl.kernels.lent import lent
 
 
 @exact
@@ -120,33 +121,38 @@ def siblings(counted, parents, split, places, out):
 
 
 @exact
-def choose(hist, at, units, keys, known, rule, best, chosen):
+def choose(hist, units, keys, known, rule, best, chosen):
     """Find each node's best split among some of its whole histograms.
 
     Parameters
     ----------
-    hist, at : (h, 256 * width) int64, (u,) int64
-        Histograms, and which one each unit looks at.
-    units : (u, 2) int64
-        Node and feature; a feature of -1 is left out.
+    hist : (h, 256 * width) int64
+    units : (u, 3) int64
+        Number of a histogram, its node and its feature; a feature of -1 is left out.
     known : (k, 1 + width + 1) int64
         The nodes' totals.
     rule : Rule
     best, chosen : (k, 5) float64, (k, 4) uint64
         Out: score, feature (-1: none), rule, h of the left, score of the node; set of the left.
     """
+    look(hist, units, keys, known, rule, best, chosen, bench(known.shape[1] - 2))
+
+
+@exact
+def look(hist, units, keys, known, rule, best, chosen, room):
+    """Do what `choose` does, in the `room` (Work) given."""
+    hist, rule, best, chosen, room, known = lent(hist), lent(rule), lent(best), lent(chosen), lent(room), lent(known)
     width = known.shape[1] - 2
-    room = bench(width)
     for j in range(keys.size):
         room.sums[1] = known[j, 1:]
         best[j, 0], best[j, 1], best[j, 2], best[j, 3] = -np.inf, -1, 0, 0
         best[j, 4], _ = score_of(rule.spec[0], rule.limits[0], room.sums)
     for u in range(units.shape[0]):
-        j, f = units[u]
+        j, f = units[u, 1], units[u, 2]
         if f < 0:
             continue
         room.sums[1] = known[j, 1:]
-        work = Work(hist[at[u]], room.bits, room.sums, room.bins, room.scores, best[j], chosen[j])
+        work = Work(hist[units[u, 0]], room.bits, room.sums, room.bins, room.scores, best[j], chosen[j])
         m = used(work.hist, width, room.bins)
         if rule.kinds[f]:
             better_set(f, keys[j], known[j, 0], m, rule, work)

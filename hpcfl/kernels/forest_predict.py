@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hpcfl.kernels.flags import exact
+from hpcfl.kernels.lent import lent
 
 BLOCK = 16384  # rows that pass a tree while its nodes are in the second cache
 GROUP = 256  # rows that step down together, their bins in the first cache
@@ -75,6 +76,7 @@ def predict(packed, sets, starts, value, codes, out):
 
     `starts` (trees + 1,) bounds each tree's nodes; children are counted from a tree's first node.
     """
+    packed, sets, codes = lent(packed), lent(sets), lent(codes)
     width = value.shape[1]
     groups = out.shape[1] // width
     going, at, leaf = np.empty(GROUP, np.uint32), np.empty(GROUP, np.uint32), np.empty(GROUP, np.uint32)

@@ -60,7 +60,8 @@ class Step:
 
 def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], None, Outcome]:
     """Grow a forest, some trees a record (boosting: one round) (collective)."""
-    give_back()
+    if not getattr(job.model.rule, "boosting", False):  # its arrays return each round, its trees are small
+        give_back()
     bench, seconds = prepare(job, comm)
     loaded = keeper.load(bench.files)
     base, steps, factor = np.zeros(bench.outputs), bagging(bench, loaded, comm), 1 / bench.rule.trees
