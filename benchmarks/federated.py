@@ -40,7 +40,7 @@ for record in hpcfl.rounds(job):
     times.append(perf_counter())
 if MPI.COMM_WORLD.rank == 0:
     test = record["test"]
-    found = {{"seconds_per_round": float(np.median(np.diff(times)[2:]))}}
+    found = {{"seconds_per_round": (times[-2] - times[2]) / (len(times) - 4)}}
     print(json.dumps(found | {{"loss": test["log_loss"], "accuracy": test["accuracy"]}}))
 """
 

@@ -37,6 +37,10 @@ class Attackers:
             self._poison(people)
         node.barrier()
 
+    def among(self, ids: np.ndarray) -> list[int]:
+        """Return the bad ones of the clients `ids`."""
+        return list(ids[self.bad[ids]].tolist())
+
     def _poison(self, people: Population) -> None:
         for client in np.flatnonzero(self.bad):
             rows = people.rows[people.starts[client] : people.starts[client + 1]]
@@ -44,7 +48,7 @@ class Attackers:
             y[rows, 0] = self.rule.targets(y[rows, 0], people.shards.classes)
 
     def forge(self, out: Vectors, ids: np.ndarray, cohort: np.ndarray, keys: np.ndarray, comm: Comm) -> None:
-        """Change what bad clients send (collective).
+        """Change what bad clients send, if ranks `talk` about it (collective).
 
         Parameters
         ----------
@@ -55,8 +59,6 @@ class Attackers:
         keys : (len(ids),) uint64
             Of the clients' random draws.
         """
-        if not self.talk:
-            return
         bad = self.bad[ids]
         known = [self._moments(v, bad, comm) for v in out.values()]
         with comm.together("forging messages"):

@@ -9,6 +9,7 @@ import numpy as np
 from hpcfl.config import Job
 from hpcfl.federated import fixed
 from hpcfl.federated.bank import Bank
+from hpcfl.federated.downlink import ACCEPTED, MODEL, STATS
 from hpcfl.federated.kept import Kept
 from hpcfl.federated.local import Local
 from hpcfl.federated.population import Population
@@ -40,6 +41,7 @@ class Clients:
     def __init__(self, job: Job, objective: Any, people: Population, kept: Kept) -> None:
         self.job, self.people, self.kept, self.strategy = job, people, kept, job.federated.strategy
         self.local = Local(job, objective, people)
+        self.salts = STRIDE * np.arange(1, people.counts.size + 1, dtype=np.uint64)
         self.stays = self.strategy.local(tuple(objective.layout.shapes))
         self.spared = int(objective.layout.mask(self.stays).sum())
 
@@ -101,13 +103,15 @@ class Clients:
         """Return the vectors and messages of round `r`, and loss sum, loss weight, 1 and model of each client."""
         bank, me = self.meet(ids, steps, shared, rate, () if self.strategy.asks else self.strategy.probe, which)
         runs = self.strategy.client(bank, me)
-        streams = key(self.job.seed, "local", r) + STRIDE * (ids.astype(np.uint64) + np.uint64(1))
+        streams = key(self.job.seed, "local", r) + self.salts[ids]
         stats = self.local.run(ids, streams, steps, runs, bank, rate)
         out = link.empty(ids.size, shared.dtype)
         with np.errstate(all="ignore"):  # a client that diverged is left out later, by name
             self.strategy.message(bank, me._replace(path=stats[:, 2:]), out)
-        model = self.strategy.choose(me) if which is None else which
-        return bank, out, np.column_stack([stats[:, :2], np.ones(ids.size), model])
+        found = np.ones((ids.size, STATS))
+        found[:, :ACCEPTED] = stats[:, :ACCEPTED]
+        found[:, MODEL] = self.strategy.choose(me) if which is None else which
+        return bank, out, found
 
     def keep(self, ids: np.ndarray, fine: np.ndarray, bank: Bank, stats: np.ndarray) -> np.ndarray:
         """Keep the vectors of those whose message and loss are `fine`; return the stats, the others' as zeros."""

@@ -28,6 +28,8 @@ class Cohort(NamedTuple):
         Simulated length of the round.
     ages : (m,) int64
         How often the server has moved since each client was told its model; 0 but for asynchronous ones.
+    trained : int
+        Rows that they train on, each pass counted.
     asked : int
         Clients that were told the model for the sampler to learn their losses.
     """
@@ -39,6 +41,7 @@ class Cohort(NamedTuple):
     absent: np.ndarray
     seconds: float
     ages: np.ndarray
+    trained: int
     asked: int = 0
 
 

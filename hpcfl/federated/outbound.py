@@ -54,19 +54,22 @@ class Outbound:
         (clients,) bool
             Whose message is finite and within the bound.
         """
-        own = GOLD * (ids.astype(np.uint64) + np.uint64(1))
         vectors = {name: out[name][:, self.leaves] for name in self.vectors}
-        self.attackers.forge(vectors, ids, cohort, key(self.seed, "forge", r) + own, comm)
+        if self.attackers.talk:
+            self.attackers.forge(vectors, ids, cohort, self._keys(ids, "forge", r), comm)
         fine = fixed.within([vectors.get(name, v) for name, v in out.items()], self.bound)
         if ids.size and self.compresses:
             for k, (name, v) in enumerate(vectors.items()):
                 v[~fine] = 0  # a code may not end on what is not finite
-                self._compress(v, bank, name, key(self.seed, "code", r, k) + own)
+                self._compress(v, bank, name, self._keys(ids, "code", r, k))
             fine &= fixed.within(list(vectors.values()), self.bound)
         if not isinstance(self.leaves, slice):  # else they are views
             for name, v in vectors.items():
                 out[name][:, self.leaves] = v
         return fine
+
+    def _keys(self, ids: np.ndarray, purpose: str, *at: int) -> np.ndarray:
+        return np.asarray(key(self.seed, purpose, *at) + GOLD * (ids.astype(np.uint64) + np.uint64(1)))
 
     def _compress(self, v: np.ndarray, bank: Bank, name: str, keys: np.ndarray) -> None:
         lost = bank[f"lost {name}"][:, self.leaves] if self.keeps else None

@@ -212,19 +212,19 @@ class Rounds:
         stats = self.downlink.stats[: cohort.ids.size]
         fine = stats[:, ACCEPTED] > 0
         sent, asked = self.outbound.bytes, self.first.message_bytes(self.w.itemsize)
-        bad = self.outbound.attackers.bad[cohort.ids]
+        loss, weight = stats[:, :2].sum(0).tolist()
         spared = self.clients.spared * self.w.itemsize
         drawn = max(cohort.ids.size + cohort.absent.size, cohort.asked)
         laps, own = self.timetable.laps, self.hierarchy.bytes(cohort, self.w.nbytes)
         return {
             "round": r + 1,
-            "train_loss": float(stats[:, 0].sum()) / float(stats[:, 1].sum()) if fine.any() else None,
+            "train_loss": loss / weight if weight else None,
             "cohort": cohort.ids.tolist(),
             "absent": cohort.absent.tolist(),
             "rejected": cohort.ids[~fine].tolist(),
-            **({"attackers": cohort.ids[bad].tolist()} if self.job.federated.attack else {}),
+            **({"attackers": self.outbound.attackers.among(cohort.ids)} if self.job.federated.attack else {}),
             **({"ages": cohort.ages.tolist()} if self.timetable.arrivals else {}),
-            "rows": self.timetable.trained(cohort),
+            "rows": cohort.trained,
             "simulated_seconds": cohort.seconds,
             "uplink_bytes": (sent + asked) * cohort.ids.size * laps + own + 8 * cohort.asked,
             "downlink_bytes": (self.shared.nbytes + asked - spared) * drawn * laps + own,

@@ -12,6 +12,8 @@ from hpcfl.federated.buffered import Arrivals
 from hpcfl.federated.cohort import Cohort, deal
 from hpcfl.seeding import stream
 
+AHEAD = 16  # rounds drawn in one go: code that is still in cache runs twice as fast
+
 
 class Timetable:
     """The cohorts of a job, round by round or as clients arrive.
@@ -36,6 +38,7 @@ class Timetable:
         self.group, self.groups, self.first = group, groups, first
         self.alive, self.full, self.in_epoch = np.flatnonzero(counts), self.steps(counts), -(-counts // batch)
         self.pace = stream(job.seed, "pace").standard_normal(counts.size)
+        self.drawn: dict[int, Cohort] = {}
         self.arrivals: Arrivals | None = None
         if self.fed.asynchronous.concurrency:
             self.arrivals = Arrivals(self.fed, job.seed, counts, self.full, self.pace)
@@ -55,6 +58,12 @@ class Timetable:
         if self.arrivals:
             back = self.arrivals.next()
             return self._cohort(back.ids, self.full[back.ids], back.lost, back.seconds, back.ages)
+        if r not in self.drawn:
+            ahead = 1 if hasattr(self.fed.sampler, "narrow") else AHEAD
+            self.drawn = {n: self._draw(n, losses) for n in range(r, r + ahead)}
+        return self.drawn.pop(r)
+
+    def _draw(self, r: int, losses: Callable[[np.ndarray], np.ndarray]) -> Cohort:
         fed, counts, alive = self.fed, self.counts, self.alive
         size = max(round(fed.fraction * alive.size) if fed.fraction else fed.clients_per_round, 1)
         more = min(round(size * fed.deadline.over_selection), alive.size)
@@ -67,7 +76,7 @@ class Timetable:
         rng = stream(self.seed, "attendance", r)
         there, steps, seconds = attend(fed, rng, self.full[drawn], epochs, self.pace[drawn], wanted)
         ages = np.zeros(int(there.sum()), np.int64)
-        return self._cohort(drawn[there], steps[there], drawn[~there], seconds, ages)._replace(asked=asked)
+        return self._cohort(drawn[there], steps[there], drawn[~there], seconds, ages, asked)
 
     def skip(self, rounds: int) -> None:
         """Pass over the rounds that were made before."""
@@ -80,19 +89,16 @@ class Timetable:
         """How many models, the newest one included, clients train on that are on their way."""
         return self.arrivals.moves - self.arrivals.oldest + 1 if self.arrivals else 1
 
-    def trained(self, cohort: Cohort) -> int:
-        """Return the rows that a round's clients train on, each pass counted."""
-        passes, rest = np.divmod(cohort.steps, self.in_epoch[cohort.ids])
-        return int((passes * cohort.rows + np.minimum(rest * self.batch, cohort.rows)).sum()) * self.laps
-
     @property
     def laps(self) -> int:
         """How often the clients of a round train in it."""
         return self.fed.hierarchy.averages if self.fed.hierarchy.groups else 1
 
     def _cohort(
-        self, ids: np.ndarray, steps: np.ndarray, absent: np.ndarray, seconds: float, ages: np.ndarray
+        self, ids: np.ndarray, steps: np.ndarray, absent: np.ndarray, seconds: float, ages: np.ndarray, asked: int = 0
     ) -> Cohort:
         places = deal(ids, steps * 1.0, self.group[ids], self.groups, self.first)
-        rows = self.counts[ids].astype(np.float64)
-        return Cohort(ids, rows, steps, places, absent, seconds * self.laps, ages)
+        rows = self.counts[ids]
+        passes, rest = np.divmod(steps, self.in_epoch[ids])
+        trained = int((passes * rows + np.minimum(rest * self.batch, rows)).sum()) * self.laps
+        return Cohort(ids, rows * 1.0, steps, places, absent, seconds * self.laps, ages, trained, asked)

@@ -123,7 +123,7 @@ class Uplink:
 
     def _shares(self, rows: np.ndarray, stats: np.ndarray) -> list[np.ndarray]:
         """Return, for each part, the weight of each client in each model's mean, (models, clients)."""
-        mine = (stats[:, MODEL] == self.numbers) & (stats[:, ACCEPTED] > 0)
+        mine = stats[:, ACCEPTED] * (stats[:, MODEL] == self.numbers)
         return [mine * self.weights(part, rows) for part in self.parts]
 
     def _scales(self, cohort: Cohort) -> list[float]:

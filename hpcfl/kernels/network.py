@@ -10,8 +10,9 @@ import numpy as np
 
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.layers import backward, forward, gather
-from hpcfl.kernels.loss import derivative
+from hpcfl.kernels.loss import SOFTMAX, derivative
 from hpcfl.kernels.matmul import STACK
+from hpcfl.kernels.narrow import serves, softmax_grad
 
 CHUNK = 512  # rows that are in work at a time: bounds the scratch memory of a full batch
 
@@ -51,6 +52,8 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
         grad[:] = 0
     if spec.size == 4 and spec[3] == 1:
         return single_output(w, x, y, rows, affine, spec[0], work, grad)
+    if spec.size == 4 and spec[0] == SOFTMAX and affine.size == 0 and serves(spec[3], rows.size, x, w):
+        return softmax_grad(w, x, y, rows, grad)
     for start in range(0, rows.size, CHUNK):
         batch = rows[start : start + CHUNK]
         m = batch.size

@@ -49,12 +49,12 @@ def _shapes(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 def _product(context: Any, builder: Any, sig: Any, args: Any, height: int, vectors: int) -> None:
     right, out = (Matrix(context, builder, sig.args[n], args[n]) for n in (B, C))
     vector = ir.VectorType(out.element, BYTES // out.size)
-    source, target = (_steps(builder, args[n], vectors, vector.count) for n in (LEFT, COLUMN))
+    source, target = (steps(builder, args[n], vectors, vector.count) for n in (LEFT, COLUMN))
     mask = first_lanes(builder, builder.sub(right.shape[1], args[LEFT]), vector.count) if vectors == 1 else None
     sums = [[cgutils.alloca_once(builder, vector) for _ in range(vectors)] for _ in range(height)]
     places = [
         (r, c, total)
-        for r, totals in zip(_steps(builder, args[ROW], height), sums, strict=True)
+        for r, totals in zip(steps(builder, args[ROW], height), sums, strict=True)
         for c, total in zip(target, totals, strict=True)
     ]
     for _, _, total in places:
@@ -72,32 +72,40 @@ def _product(context: Any, builder: Any, sig: Any, args: Any, height: int, vecto
         out.store(builder.load(total), r, c, mask)
 
 
-def _steps(builder: Any, start: Any, n: int, step: int = 1) -> list[Any]:
+def steps(builder: Any, start: Any, n: int, step: int = 1) -> list[Any]:
+    """Return ``start + step * k`` for the first `n` numbers k."""
     return [builder.add(start, ir.Constant(start.type, step * k)) for k in range(n)]
 
 
 @contextmanager
 def _columns(context: Any, builder: Any, sig: Any, args: Any, height: int) -> Iterator[tuple[Any, list[Any]]]:
     """Loop over the inner dimension: its index, and a column of the left tile."""
-    left, across = Matrix(context, builder, sig.args[A], args[A]), _steps(builder, args[FIRST], height)
+    left, across = Matrix(context, builder, sig.args[A], args[A]), steps(builder, args[FIRST], height)
     if isinstance(sig.args[ROWS], types.NoneType):
         with cgutils.for_range(builder, left.shape[1]) as loop:
             yield loop.index, [builder.load(left.at(r, loop.index)) for r in across]
         return
-    numbers = Matrix(context, builder, sig.args[ROWS], args[ROWS])
-    number = lambda n: builder.sext(builder.load(numbers.at(n)), n.type)  # noqa: E731
-    n = args[FIRST].type
+    with drawn(builder, left, Matrix(context, builder, sig.args[ROWS], args[ROWS]), across) as inside:
+        yield inside
+
+
+@contextmanager
+def drawn(builder: Any, left: Matrix, numbers: Matrix, across: list[Any]) -> Iterator[tuple[Any, list[Any]]]:
+    """Loop over the columns of the rows of `left` at `across` in `numbers`; as many that follow are asked for."""
+    n = across[0].type
+    number = lambda place: builder.sext(builder.load(numbers.at(place)), n)  # noqa: E731
     zero, last = ir.Constant(n, 0), builder.sub(numbers.shape[0], ir.Constant(n, 1))
-    after = [_least(builder, builder.add(r, ir.Constant(n, height)), last) for r in across]
+    after = [least(builder, builder.add(r, ir.Constant(n, len(across))), last) for r in across]
     starts, following = ([left.at(number(r), zero) for r in rows] for rows in (across, after))
     line = ir.Constant(n, LINE // left.size)
     with cgutils.for_range_slice(builder, zero, left.shape[1], line, n) as (first, _):
         for place in following:  # rows drawn at random lie where no hardware looks ahead
             ask(builder, builder.gep(place, [first]))
-        stop = _least(builder, builder.add(first, line), left.shape[1])
+        stop = least(builder, builder.add(first, line), left.shape[1])
         with cgutils.for_range(builder, stop, start=first) as loop:
             yield loop.index, [builder.load(builder.gep(place, [loop.index])) for place in starts]
 
 
-def _least(builder: Any, a: Any, b: Any) -> Any:
+def least(builder: Any, a: Any, b: Any) -> Any:
+    """Return the smaller of two integers."""
     return builder.select(builder.icmp_signed("<", a, b), a, b)

@@ -76,6 +76,31 @@ def spread(builder: Any, value: Any, vector: Any) -> Any:
     return builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
 
 
+def call(builder: Any, function: str, *args: Any, flags: tuple[str, ...] = ()) -> Any:
+    """Return what LLVM's function on vectors ``llvm.FUNCTION`` makes of vectors; a reduction gives one element."""
+    kind = args[-1].type
+    result = kind.element if "reduce" in function else kind
+    declared = declare(builder, f"llvm.{function}.{name(kind)}", ir.FunctionType(result, [a.type for a in args]))
+    return builder.call(declared, args, fastmath=flags)
+
+
+def exp32(builder: Any, x: Any) -> Any:
+    """Return exp of a vector of float32, the numbers of `hpcfl.kernels.loss.exp32`; NaN is taken for the least one."""
+    constant = lambda v: ir.Constant(x.type, [v] * x.type.count)  # noqa: E731
+    for sign, bound in ((">", -87.0), ("<", 88.0)):
+        x = builder.select(builder.fcmp_ordered(sign, x, constant(bound)), x, constant(bound))
+    n = call(builder, "floor", fma(builder, x, constant(1.44269504), constant(0.5)))
+    r = fma(builder, n, constant(2.12194440e-4), fma(builder, n, constant(-0.693359375), x))
+    p = constant(1.9875691500e-4)
+    for c in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
+        p = fma(builder, p, r, constant(c))
+    p = fma(builder, builder.fmul(p, r), r, builder.fadd(r, constant(1.0)))
+    whole = ir.VectorType(ir.IntType(32), x.type.count)
+    power = builder.add(builder.fptosi(n, whole), ir.Constant(whole, [127] * x.type.count))
+    power = builder.shl(power, ir.Constant(whole, [23] * x.type.count))
+    return builder.fmul(p, builder.bitcast(power, x.type))
+
+
 def fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """Return a * b + c, rounded once."""
     function = declare(builder, f"llvm.fma.{name(c.type)}", ir.FunctionType(c.type, [c.type] * 3))

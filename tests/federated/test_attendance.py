@@ -6,6 +6,7 @@ import pytest
 from hpcfl import config
 from hpcfl.errors import UsageError
 from hpcfl.federated.attendance import attend
+from hpcfl.federated.timetable import AHEAD, Timetable
 from tests.federated.test_rounds import folder, job, run  # noqa: F401
 
 STEPS = np.repeat([6, 12, 30], 40)  # two, four and ten steps an epoch
@@ -72,6 +73,19 @@ def test_a_pace_lasts_and_a_halfnormal_clock_knows_none():
     blind = [play(seed=s, wanted=30, steps=np.full(120, 6), clock="halfnormal").there for s in (1, 2)]
     assert (first[0] & first[1]).sum() > 20
     assert (blind[0] & blind[1]).sum() < 15
+
+
+def test_a_round_drawn_ahead_is_the_one_drawn_by_itself():
+    keys = {"clients_per_round": 4, "dropout": 0.2, "batch_size": 3}
+    plan = config.load({"train": {"mode": "federated"}, "federated": keys})
+    fresh = lambda: Timetable(plan, np.arange(20), 3, np.zeros(20, int), np.zeros(2, int), 5.0)  # noqa: E731
+    table = fresh()
+    for r in [*range(2 * AHEAD + 1), 3]:
+        one, other = (timetable.draw(r, np.zeros_like) for timetable in (table, fresh()))
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_equal(a, b)
+        rows = np.arange(20)[one.ids]
+        assert one.trained == rows.sum()  # one epoch
 
 
 def test_rounds_are_the_same_on_any_number_of_ranks(mpirun, folder):  # noqa: F811
