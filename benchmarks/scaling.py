@@ -2,12 +2,13 @@
 
 ``python benchmarks/scaling.py --plot scaling.png`` trains the MLP 784-200-200-10, the softmax 784-10 and the logistic
 model on CSR rows (10,000 columns, 50 non-zeros a row) on 1, 2, 4 and 8 ranks, and times sums by message size. The
-seconds of a step of B rows on p ranks, f = max(1, p / cores) of them a core, with a vector of n bytes, are
+seconds of a step of B rows on p ranks, with a vector of n bytes, are
 
-    f (fixed + row B / p) (1 + spread sqrt(2 ln p)) + f (latency log2 p + n 2 (p - 1) / p / bandwidth) + turn (f - 1)
+    f ((fixed + row B / p) (1 + spread sqrt(2 ln p)) + latency log2 p + n 2 (p - 1) / p / bandwidth)
 
-with `fixed` and `row` of each model, and `turn` the cost of ranks that wait for a core, which a cluster
-does not have. Batches and message sizes in HELD are not fitted but predicted. JSON lines.
+with `fixed` and `row` of each model. Where ranks share cores, f = 1 + share (p / cores - 1): a rank that waits keeps a
+core from one that works, so `share` is above 1. A cluster has f = 1. Batches and message sizes in HELD are not fitted
+but predicted. JSON lines.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +41,14 @@ LEFT_OUT = (
     "its memory;\nnoise that comes in bursts; reading, evaluation, checkpoints; that 8 ranks are extrapolated to 4,096."
 )
 Run = dict[str, Any]
+
+
+class Model(NamedTuple):
+    """What was fitted: the seconds of each term, how far ranks differ, what sharing a core costs."""
+
+    seconds: np.ndarray
+    spread: float
+    share: float
 
 
 def write(folder: Path) -> None:
@@ -101,46 +111,50 @@ def measured(launcher: list[str]) -> list[Run]:
     return out
 
 
-def terms(run: Run, spread: float, cores: float) -> np.ndarray:
-    """Return what each coefficient is multiplied by in a run's seconds."""
-    p, model = run["ranks"], run["model"]
-    f, row = max(1.0, p / cores), np.zeros(2 * len(MODELS) + 3)
+def terms(run: Run, spread: float, share: float, cores: float) -> np.ndarray:
+    """Return what each of the seconds fitted is multiplied by in a run's."""
+    p, model, row = run["ranks"], run["model"], np.zeros(2 * len(MODELS) + 2)
     late = 1 + spread * np.sqrt(2 * np.log(p))
     if model != "sum":
         at = 2 * list(MODELS).index(model)
-        row[at : at + 2] = f * late, f * late * run["size"] / p
+        row[at : at + 2] = late, late * run["size"] / p
     nbytes = 4 * PARAMETERS.get(model, run["size"])
-    row[-3:] = f * np.ceil(np.log2(p)), f * nbytes * 2 * (p - 1) / p, f - 1
-    return row
+    row[-2:] = np.ceil(np.log2(p)), nbytes * 2 * (p - 1) / p
+    return row * (1 + share * max(p / cores - 1, 0.0))
 
 
-def fit(runs: list[Run], cores: float) -> tuple[np.ndarray, float]:
-    """Return the coefficients, none below zero, and the spread with the least relative error."""
+def fit(runs: list[Run], cores: float) -> Model:
+    """Return the model with the least relative error, no seconds below zero."""
     from scipy.optimize import nnls
 
-    best: tuple[float, np.ndarray, float] | None = None
-    for spread in np.linspace(0, 1, 51):
-        table = np.array([terms(run, spread, cores) / run["seconds"] for run in runs])
+    best: tuple[float, Model] | None = None
+    for spread, share in product(np.linspace(0, 1, 51), np.linspace(1, 3, 41)):
+        table = np.array([terms(run, spread, share, cores) / run["seconds"] for run in runs])
         scale = np.maximum(table.max(axis=0), 1e-300)
         x, rest = nnls(table / scale, np.ones(len(runs)))
         if best is None or rest < best[0]:
-            best = rest, x / scale, float(spread)
+            best = rest, Model(x / scale, float(spread), float(share))
     assert best is not None
-    return best[1], best[2]
+    return best[1]
 
 
-def errors(runs: list[Run], x: np.ndarray, spread: float, cores: float) -> np.ndarray:
+def seconds(run: Run, model: Model, cores: float) -> float:
+    """Return the predicted seconds of a run."""
+    return float(terms(run, model.spread, model.share, cores) @ model.seconds)
+
+
+def errors(runs: list[Run], model: Model, cores: float) -> np.ndarray:
     """Return the relative error of each run's prediction."""
-    return np.array([terms(run, spread, cores) @ x / run["seconds"] - 1 for run in runs])
+    return np.array([seconds(run, model, cores) / run["seconds"] - 1 for run in runs])
 
 
-def speeds(x: np.ndarray, spread: float, model: str, ranks: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def speeds(model: Model, name: str, ranks: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the rows a second on as many cores as ranks, `rows` a step over all of them."""
-    runs = [{"model": model, "ranks": int(p), "size": float(b)} for p, b in zip(ranks, rows, strict=True)]
-    return rows / np.array([terms(run, spread, 1e9) @ x for run in runs])
+    runs = [{"model": name, "ranks": int(p), "size": float(b)} for p, b in zip(ranks, rows, strict=True)]
+    return rows / np.array([seconds(run, model, np.inf) for run in runs])
 
 
-def draw(path: str, x: np.ndarray, spread: float, network: np.ndarray, note: str) -> None:
+def draw(path: str, model: Model, network: Model, note: str) -> None:
     """Draw the speed-up over one rank, with the sums as measured and with a network's."""
     import matplotlib
 
@@ -152,10 +166,10 @@ def draw(path: str, x: np.ndarray, spread: float, network: np.ndarray, note: str
     cases = {f"strong: {STRONG:,} rows a step": np.full(13, STRONG), f"weak: {WEAK} rows a rank and step": WEAK * ranks}
     for axis, (title, rows) in zip(axes, cases.items(), strict=True):
         axis.plot(ranks, ranks, ":", color="grey", label="ideal")
-        for k, model in enumerate(MODELS):
-            for coefficients, style, name in ((x, "-", ""), (network, "--", ", given network")):
-                speed = speeds(coefficients, spread, model, ranks, rows)
-                axis.plot(ranks, speed / speed[0], style, color=f"C{k}", label=model + name)
+        for k, name in enumerate(MODELS):
+            for one, style, more in ((model, "-", ""), (network, "--", ", given network")):
+                speed = speeds(one, name, ranks, rows)
+                axis.plot(ranks, speed / speed[0], style, color=f"C{k}", label=name + more)
         axis.axvspan(1, max(RANKS), color="grey", alpha=0.15, lw=0)
         axis.set(xscale="log", yscale="log", xlabel="ranks (grey: measured)", title=title)
         axis.set_xscale("log", base=2)
@@ -180,30 +194,30 @@ def main() -> None:
         return work(Path(args.work))
     cores, runs = float(len(os.sched_getaffinity(0))), measured(args.launcher.split())
     seen, held = ([run for run in runs if (run["size"] in HELD) == out] for out in (False, True))
-    x, spread = fit(seen, cores)
-    for run, error in zip(runs, errors(runs, x, spread, cores), strict=True):
+    model = fit(seen, cores)
+    for run, error in zip(runs, errors(runs, model, cores), strict=True):
         print(json.dumps(run | {"held_out": run["size"] in HELD, "error": round(float(error), 3)}))
-    off = {name: np.abs(errors(part, x, spread, cores)) for name, part in (("fitted", seen), ("held_out", held))}
-    names = [f"{part}, {model}" for model in MODELS for part in ("fixed", "row")] + ["latency", "byte", "turn"]
-    line = {"cores": cores, "spread": spread, "seconds": dict(zip(names, x.tolist(), strict=True))}
+    off = {name: np.abs(errors(part, model, cores)) for name, part in (("fitted", seen), ("held_out", held))}
+    names = [f"{part}, {name}" for name in MODELS for part in ("fixed", "row")] + ["latency", "byte"]
+    line = {"cores": cores, **model._asdict(), "seconds": dict(zip(names, model.seconds.tolist(), strict=True))}
     for name, e in off.items():
         line |= {f"{name}_median": round(float(np.median(e)), 3), f"{name}_most": round(float(e.max()), 3)}
     print(json.dumps(line))
-    network = x.copy()
-    network[-3:-1] = args.latency, 1 / args.bandwidth
-    for model in MODELS:
+    network = model._replace(seconds=np.append(model.seconds[:-2], (args.latency, 1 / args.bandwidth)))
+    for name in MODELS:
         for case, rows in (("strong", STRONG), ("weak", WEAK * 4096)):
-            both = [speeds(c, spread, model, np.array([4096]), np.array([rows])) for c in (x, network)]
+            both = [speeds(one, name, np.array([4096]), np.array([rows])) for one in (model, network)]
             predicted = dict(zip(("as_measured", "given_network"), (float(v[0]) for v in both), strict=True))
-            print(json.dumps({"model": model, "ranks": 4096, "case": case, "rows": rows, **predicted}))
+            print(json.dumps({"model": name, "ranks": 4096, "case": case, "rows": rows, **predicted}))
     if args.plot:
         note = (
             f"Fitted to runs on 1 to 8 ranks sharing {cores:.0f} cores; error on held-out runs: median "
-            f"{np.median(off['held_out']):.0%}, most {off['held_out'].max():.0%}.\nSolid: sums as measured in this "
-            f"machine's memory. Dashed: a network given as {args.latency * 1e6:g} us a message, "
+            f"{np.median(off['held_out']):.0%}, most {off['held_out'].max():.0%}; ranks' seconds differ by "
+            f"{model.spread:.0%}.\nSolid: sums as measured in this machine's memory. "
+            f"Dashed: a network given as {args.latency * 1e6:g} us a message, "
             f"{args.bandwidth / 1e9:g} GB/s a rank."
         )
-        draw(args.plot, x, spread, network, note)
+        draw(args.plot, model, network, note)
 
 
 if __name__ == "__main__":

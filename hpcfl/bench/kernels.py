@@ -1,4 +1,4 @@
-"""Speed of the kernels beside the limits of the core: BLAS's matrix product, and a copy."""
+"""Speed of the kernels beside the limits of the core: multiply-adds in registers, BLAS's matrix product, a copy."""
 
 from __future__ import annotations
 
@@ -27,13 +27,16 @@ DENSE: list[tuple[str, str, dict[str, Any], int, float]] = [  # flops of a row: 
 
 def figures(comm: Comm) -> Iterator[Figure]:
     """Yield the figures of the slowest rank, all ranks at work at once (collective)."""
+    rounds, half = 200_000, np.float32(0.5)
+    limit = peak.flops(half.itemsize, rounds) / _slowest(comm, lambda: peak.multiply_adds(half, rounds)) / 1e9
+    yield Figure("kernels", "float32 multiply-adds in registers", limit, "GFLOP/s")
     n = 1024
     a, b, c = (np.ones((n, n), np.float32) for _ in range(3))
-    limit = 2 * n**3 / _slowest(comm, lambda: peak.product(a, b, c)) / 1e9
-    yield Figure("kernels", "float32 matrix product by BLAS, 1024 x 1024", limit, "GFLOP/s")
+    speed = 2 * n**3 / _slowest(comm, lambda: peak.product(a, b, c)) / 1e9
+    yield Figure("kernels", "matrix product by BLAS, 1024 x 1024", speed, "GFLOP/s", speed / limit, "the multiply-adds")
     for what, name, keys, rows, flops in DENSE:
         speed = rows * flops / _slowest(comm, _step(name, keys, rows)) / 1e9
-        yield Figure("kernels", what, speed, "GFLOP/s", speed / limit, "the product")
+        yield Figure("kernels", what, speed, "GFLOP/s", speed / limit, "the multiply-adds")
     columns, held = SPARSE
     each = _slowest(comm, _sparse_step(1024)) / (1024 * held) * 1e9
     yield Figure("kernels", f"logistic on CSR, {held} of {columns:,} columns, 1024 rows", each, "ns a non-zero")
