@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hpcfl.kernels import forest_grow, forest_predict, forest_rows
-from hpcfl.kernels.forest_rule import Nodes, Rule
+from hpcfl.kernels import forest_count, forest_grow, forest_predict, forest_rows
+from hpcfl.kernels.forest_rule import Nodes, Rule, bench
 from tests.reference import forest as slow
 
 NOTHING = -np.inf
@@ -92,6 +92,21 @@ def test_a_full_tree_is_pure_where_rows_differ(kind):
         same[row.tobytes()] = (total + target, heavy + weight)
     want = np.array([same[row.tobytes()][0] / same[row.tobytes()][1] for row in codes])
     np.testing.assert_allclose(out, want)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("n", [1, forest_count.FEW - 1, forest_count.FEW, 1000])
+def test_a_histogram_and_its_bins_match_their_twins(n, width):
+    rng = np.random.default_rng(n)
+    codes, label, weight = rng.choice([0, 3, 64, 65, 200, 255], (n, 2)).astype(np.uint8), rng.integers(0, width, n), 5
+    order, work = rng.permutation(n).astype(np.int32), bench(width)
+    stats = (label << 32 if width > 1 else 0 * label) + weight
+    m = forest_count.count(np.asfortranarray(codes), 1, order, stats, width, work)
+    np.testing.assert_array_equal(work.bins[:m], np.unique(codes[:, 1]))
+    want = np.bincount(codes[order, 1].astype(int) * width + label, minlength=256 * width) * weight
+    np.testing.assert_array_equal(work.hist, want)
+    forest_count.clear(m, width, work)
+    assert not work.hist.any()
 
 
 def test_order_of_rows_is_free():
