@@ -61,17 +61,21 @@ class Kept:
             width = len(self.keeps) * like.nbytes
             with comm.together("making the files of client state"):
                 self.files = SlotFiles(path, start, comm.rank, width, max(memory // self.node.size, 1))
+            here = self.node.allgather(np.array([comm.rank]), "state")[:, 0].tolist()
+            with comm.together("opening the files of client state"):
+                self.handles = np.full(comm.size + 1, -1, np.int32)  # at rank + 1
+                for rank in here:
+                    self.handles[rank + 1] = self.files.open(start, rank)
 
     def load(self, ids: np.ndarray, bank: Bank) -> None:
         """Fill the bank with the kept vectors of the clients `ids`."""
         if not self.keeps:
             return
-        for name, first in self.keeps.items():
-            bank[name] = np.zeros_like(bank["w"]) if first == "zeros" else bank["w"]
         at = self.at[ids]
-        holders = (at[:, 0] - 1).tolist()
-        for part, name in enumerate(self.keeps):
-            self.files.read(self.files.start, holders, at[:, 1], part, bank[name])
+        files, slots = self.handles[at[:, 0]], at[:, 1]
+        for part, (name, first) in enumerate(self.keeps.items()):
+            bank[name] = np.zeros_like(bank["w"]) if first == "zeros" else bank["w"]
+            self.files.read(files, slots, part, bank[name])
 
     def store(self, ids: np.ndarray, accepted: np.ndarray, bank: Bank) -> None:
         """Keep the vectors of the `accepted` ones of the clients `ids`; the others stay what they were."""
@@ -116,8 +120,9 @@ class Kept:
             for ids, slots in zip(own.get("clients", []), own.get("slots", []), strict=True):
                 mine = np.flatnonzero(home[ids])[self.node.rank :: self.node.size]
                 for client, (start, rank, slot) in zip(ids[mine, None], slots[mine].tolist(), strict=True):
+                    file = np.array([self.files.open(start, rank)], np.int32)
                     for part, rows in enumerate(vectors):
-                        self.files.read(start, [rank], np.array([slot]), part, rows)
+                        self.files.read(file, np.array([slot]), part, rows)
                     self._write(client, vectors)
 
     def _own(self, table: np.ndarray) -> np.ndarray:

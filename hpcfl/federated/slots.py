@@ -31,56 +31,56 @@ class SlotFiles:
         self.path, self.start, self.rank, self.width, self.memory = path, start, rank, width, memory
         self.folder(start).mkdir(parents=True, exist_ok=True)
         self.handle = os.open(self._name(start, rank), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
-        self.others: dict[tuple[int, int], int] = {(start, rank): self.handle}
+        self.names = {self.handle: self._name(start, rank)}
         self.moved = 0
 
     def __del__(self) -> None:
         """Close all files."""
-        for handle in getattr(self, "others", {}).values():
+        for handle in getattr(self, "names", {}):
             os.close(handle)
 
-    def write(self, slots: np.ndarray, part: int, rows: np.ndarray) -> None:
-        """Write contiguous `rows` (n, P), each the part number `part` of its slot, to this rank's file."""
-        places, rows = self._places(slots, part, rows)
-        if write_rows(self.handle, places, rows) >= 0:
-            raise OSError(f"{self._name(self.start, self.rank)}: the disk is full")
-        self._moved(rows.nbytes)
-
-    def read(self, start: int, ranks: list[int], slots: np.ndarray, part: int, rows: np.ndarray) -> None:
-        """Fill contiguous `rows` (n, P), each from the part number `part` of a slot of a rank's file.
-
-        Parameters
-        ----------
-        ranks : list of int
-            Whose file each row comes from; -1 leaves it what it is.
+    def open(self, start: int, rank: int) -> int:
+        """Return the handle of a rank's file, to read from.
 
         Raises
         ------
         DataError
-            A file is not there, or too short.
+            It is not there.
         """
-        files = np.array([self._open(start, rank) if rank >= 0 else -1 for rank in ranks], np.int32)
-        places, rows = self._places(slots, part, rows)
-        missing = read_rows(files, places, rows)
-        if missing >= 0:
-            raise self._lost(start, ranks[missing])
+        name = self._name(start, rank)
+        for handle, known in self.names.items():
+            if known == name:
+                return handle
+        try:
+            handle = os.open(name, os.O_RDONLY)
+        except FileNotFoundError:
+            raise _lost(name) from None
+        self.names[handle] = name
+        return handle
+
+    def write(self, slots: np.ndarray, part: int, rows: np.ndarray) -> None:
+        """Write contiguous `rows` (n, P), each the part number `part` of its slot, to this rank's file."""
+        if write_rows(self.handle, slots, self.width, part, rows.view(np.uint8)) >= 0:
+            raise OSError(f"{self.names[self.handle]}: the disk is full")
         self._moved(rows.nbytes)
 
-    def _places(self, slots: np.ndarray, part: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return where the parts begin, and `rows` as bytes."""
-        flat = rows.view(np.uint8)
-        return slots * self.width + part * flat.shape[1], flat
+    def read(self, files: np.ndarray, slots: np.ndarray, part: int, rows: np.ndarray) -> None:
+        """Fill contiguous `rows` (n, P), each from the part number `part` of a slot.
 
-    def _open(self, start: int, rank: int) -> int:
-        if (start, rank) not in self.others:
-            try:
-                self.others[start, rank] = os.open(self._name(start, rank), os.O_RDONLY)
-            except FileNotFoundError:
-                raise self._lost(start, rank) from None
-        return self.others[start, rank]
+        Parameters
+        ----------
+        files : (n,) int32
+            Handles; -1 leaves a row what it is.
 
-    def _lost(self, start: int, rank: int) -> DataError:
-        return DataError(f"{self._name(start, rank)}: what clients keep is not all there; start anew with --overwrite")
+        Raises
+        ------
+        DataError
+            A file is too short.
+        """
+        missing = read_rows(files, slots, self.width, part, rows.view(np.uint8))
+        if missing >= 0:
+            raise _lost(self.names[int(files[missing])])
+        self._moved(rows.nbytes)
 
     def sync(self) -> None:
         """Bring this rank's file to the disk."""
@@ -105,8 +105,12 @@ class SlotFiles:
         if self.moved > self.memory:
             self.moved = 0
             os.fdatasync(self.handle)  # what is not on the disk yet cannot be forgotten
-            for handle in self.others.values():
+            for handle in self.names:
                 os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _lost(name: Path) -> DataError:
+    return DataError(f"{name}: what clients keep is not all there; start anew with --overwrite")
 
 
 def starts(path: Path) -> list[int]:

@@ -124,7 +124,8 @@ class Uplink:
     def _shares(self, rows: np.ndarray, stats: np.ndarray) -> list[np.ndarray]:
         """Return, for each part, the weight of each client in each model's mean, (models, clients)."""
         mine = stats[:, ACCEPTED] * (stats[:, MODEL] == self.numbers)
-        return [mine * self.weights(part, rows) for part in self.parts]
+        shares = {"rows": mine * rows, "one": mine}
+        return [shares[self.weighting or part.weight] for part in self.parts]
 
     def _scales(self, cohort: Cohort) -> list[float]:
         return [fixed.scale(float(self.weights(part, cohort.rows).sum()), self.bound) for part in self.parts]
@@ -133,10 +134,11 @@ class Uplink:
         got: Vectors = {}
         shares = self._shares(cohort.rows, stats)
         for part, share, scale, a, b in zip(self.parts, shares, scales, self.ends[:-1], self.ends[1:], strict=True):
-            weight = share.sum(1, keepdims=True)
-            if not weight.any():
+            weights = share.sum(1).tolist()
+            if not any(weights):
                 return {}
-            means = total[a:b].reshape(self.models, -1) / (np.where(weight, weight, 1) * scale)  # the scale is 2^s
+            per = [(weight or 1.0) * scale for weight in weights]  # the scale is 2^s
+            means = total[a:b].reshape(self.models, -1) / np.array(per)[:, None]
             got[part.name] = means if self.models > 1 else means[0]
         return got
 

@@ -28,5 +28,5 @@ def warm(job: Job, objective: Any, people: Population) -> None:
         fixed.within([vectors], 1.0)
         fixed.add(vectors, np.ones(1), 1.0, np.zeros(vectors.shape[1], np.int64))
     deal(none, np.empty(0), none, np.zeros(2, np.int64))
-    read_rows(none.astype(np.int32), none, np.empty((0, 1), np.uint8))
-    write_rows(0, none, np.empty((0, 1), np.uint8))
+    read_rows(none.astype(np.int32), none, 1, 0, np.empty((0, 1), np.uint8))
+    write_rows(0, none, 1, 0, np.empty((0, 1), np.uint8))

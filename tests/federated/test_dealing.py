@@ -44,7 +44,7 @@ def test_rows_of_many_slots_are_read_and_written_at_once(tmp_path):
     for part in (0, 1):
         files.write(np.array([2, 0, 5]), part, rows + part)
     got = np.full((3, 2), -1.0)
-    files.read(1, [0, -1, 0], np.array([5, 0, 2]), 1, got)
+    files.read(np.array([files.handle, -1, files.handle], np.int32), np.array([5, 0, 2]), 1, got)
     assert got.tolist() == [[9.0, 10.0], [-1.0, -1.0], [1.0, 2.0]]
     with pytest.raises(DataError, match="not all there"):
-        files.read(1, [0], np.array([7]), 0, got[:1])
+        files.read(np.array([files.open(1, 0)], np.int32), np.array([7]), 0, got[:1])
