@@ -55,6 +55,8 @@ def attend(
     limit = fed.deadline.seconds or np.inf
     slow, steps = _straggle(fed.stragglers.fraction, rng, steps, epochs)
     times = fed.clock.seconds(steps, pace, luck)
+    if wanted == steps.size and not (fed.dropout or fed.stragglers.fraction or fed.deadline.seconds):
+        return Answers(there, steps, float(times.max(initial=0.0)))
     times[slow] = min(times.max(initial=0.0), limit)  # they stop because the round ends
     there &= (times <= limit) & ~(slow & (fed.stragglers.work == "drop"))
     order = np.argsort(times, kind="stable")

@@ -73,10 +73,10 @@ def deal(
     rank, load = np.empty(cohort.size, np.int64), np.zeros(groups.size)
     load[0] = first
     heaps = np.argsort(groups, kind="stable")
-    starts = np.searchsorted(groups[heaps], np.arange(groups[heaps[-1]] + 2))
+    starts = groups[heaps].searchsorted(np.arange(groups[heaps[-1]] + 2))
     assign(np.lexsort((cohort, -cost)), cost, group, heaps, starts, load, rank)
     places = np.argsort(rank, kind="stable")
-    ends = np.searchsorted(rank[places], np.arange(groups.size + 1)).tolist()
+    ends = rank[places].searchsorted(np.arange(groups.size + 1)).tolist()
     return [places[a:b] for a, b in pairwise(ends)]
 
 

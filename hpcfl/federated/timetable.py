@@ -75,7 +75,7 @@ class Timetable:
         wanted = size if more > size else drawn.size
         rng = stream(self.seed, "attendance", r)
         there, steps, seconds = attend(fed, rng, self.full[drawn], epochs, self.pace[drawn], wanted)
-        ages = np.zeros(int(there.sum()), np.int64)
+        ages = np.zeros(np.count_nonzero(there), np.int64)
         return self._cohort(drawn[there], steps[there], drawn[~there], seconds, ages, asked)
 
     def skip(self, rounds: int) -> None:
