@@ -10,6 +10,7 @@ import numpy as np
 
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.layers import backward, forward, gather
+from hpcfl.kernels.lent import lent
 from hpcfl.kernels.loss import SOFTMAX, derivative
 from hpcfl.kernels.matmul import STACK
 from hpcfl.kernels.narrow import serves, softmax_grad
@@ -47,6 +48,8 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
     grad : (P,) float
         Output: the weighted gradient, summed over the rows.
     """
+    w, x, y, rows = lent(w), lent(x), lent(y), lent(rows)
+    affine, spec, work, grad = lent(affine), lent(spec), lent(work), lent(grad)
     loss = 0.0
     if rows.size == 0:
         grad[:] = 0
