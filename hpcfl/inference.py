@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpcfl import config
-from hpcfl.data import categories, checks, h5
+from hpcfl.data import categories, checks, h5, names
 from hpcfl.data.csr import CSR
 from hpcfl.data.store import take
 from hpcfl.data.table import Table, open_table
@@ -39,6 +39,8 @@ class Trained:
     features : int
     sparse : bool
         Whether it takes CSR rows as they are; otherwise they are made dense, block by block.
+    names : list of str
+        Of the features, if the training data named them.
     categorical : dict of str to list of str
         The categories of each categorical feature, in the order of their codes.
     predict : callable
@@ -51,6 +53,7 @@ class Trained:
     classes: tuple[str, ...]
     features: int
     sparse: bool
+    names: list[str]
     categorical: dict[str, list[str]]
     predict: Callable[[Any], np.ndarray]
 
@@ -82,12 +85,12 @@ def load_run(run: str | Path) -> Trained:
     if attrs["task"] not in ("classification", "regression"):
         raise UsageError(f"{run}: its task is {attrs['task']}; classification or regression is needed here")
     job = config.load(attrs["job"])
-    names = tuple(str(name) for name in attrs["classes"]) if attrs["task"] == "classification" else ()
+    classes = tuple(str(name) for name in attrs["classes"]) if attrs["task"] == "classification" else ()
     # A shift of the features, as standardization makes, would fill the zeros of CSR rows.
     sparse = _takes_sparse(job.model.rule) and arrays.get("affine", np.empty(0)).size == 0
     predict = job.model.rule.predictor(arrays, attrs)
-    categorical = attrs.get("categorical", {})
-    return Trained(str(run), job, str(attrs["task"]), names, int(attrs["features"]), sparse, categorical, predict)
+    columns = attrs.get("feature_names", []), attrs.get("categorical", {})
+    return Trained(str(run), job, str(attrs["task"]), classes, int(attrs["features"]), sparse, *columns, predict)
 
 
 def read_model(run: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -118,6 +121,7 @@ def open_for(model: Trained, path: str) -> Table:
             f"{path} has {table.features} features, the model of {model.run} takes {model.features}; "
             "give data with the columns that it was trained on"
         )
+    names.columns(path, table.attrs, model.run, {"feature_names": model.names})
     categories.translation(table, model.categorical)
     return table
 
@@ -180,14 +184,10 @@ def read_labelled(
     """
     x = read_features(model, table, start, stop)
     label = checks.labels(table, start, stop)
-    y = label if model.classes else table.column("y", start, stop).reshape(-1)
-    known = table.classes if model.classes else ()
-    if known and known != model.classes:
-        y = _translation(model, table)[y]
-    strange = np.flatnonzero(y >= len(model.classes)) if model.classes else np.empty(0, np.int64)
-    if strange.size:
-        place = checks.where(table, start + int(strange[0]))
-        raise DataError(f"{place}: label {y[strange[0]]}, the model knows 0 to {len(model.classes) - 1}; mend the file")
+    if model.classes:
+        y = checks.known(table, label, np.arange(start, stop), model.classes)
+    else:
+        y = table.column("y", start, stop)
     weight = table.column("weight", start, stop) if table.has("weight") else np.ones(stop - start)
     bad = checks.not_finite(x)
     if bad.any() and model.job.data.missing == "drop":
@@ -196,14 +196,6 @@ def read_labelled(
     elif bad.any() and model.job.data.missing == "error":
         raise DataError(checks.name_bad(table, x, bad, start))
     return x, y, weight
-
-
-def _translation(model: Trained, table: Table) -> np.ndarray:
-    """Return the model's label of each class of `table`."""
-    strange = [name for name in table.classes if name not in model.classes]
-    if strange:
-        raise DataError(f"{table.files[0]}: class '{strange[0]}' is none of the model's: {', '.join(model.classes)}")
-    return np.array([model.classes.index(name) for name in table.classes], np.int64)
 
 
 def dense(x: CSR, features: int) -> np.ndarray:

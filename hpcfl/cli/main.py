@@ -90,6 +90,9 @@ def entry() -> NoReturn:
 
 
 def _report(error: BaseException, debug: bool) -> int:
+    if isinstance(error, BrokenPipeError):  # who reads our output, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     if getattr(error, "speaker", True):
         if debug:
             traceback.print_exception(error)

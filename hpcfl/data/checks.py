@@ -30,19 +30,42 @@ def labels(table: Table, start: int, stop: int) -> np.ndarray:
     DataError
         A label is no whole number, or not in 0..classes-1; a target is not finite.
     """
-    y = table.column("y", start, stop).reshape(-1)
-    if y.size != stop - start:
-        raise DataError(f"{table.files[0]}: '{table.names['y']}' is no single column; one target per row is needed")
+    y = table.column("y", start, stop)
+    if y.dtype.kind not in "fuib":
+        raise DataError(
+            f"{table.files[0]}: '{table.names['y']}' is {y.dtype}, numbers are needed; number the classes from 0, "
+            "and name them in the attribute 'classes' if you like"
+        )
     if table.task != "classification":
         _refuse(table, start, ~np.isfinite(y), y, "finite targets are needed; drop or mend the row")
         return np.zeros(stop - start, np.int64)
     stored = len(table.classes)
+    limit = f"0 to {stored - 1}" if stored else "0, 1, ..."
+    wrong = (y < 0) | (y >= (stored or np.iinfo(np.int32).max))
+    _refuse(table, start, wrong, y, f"labels run over {limit}; number them so, or mend the row")
     with np.errstate(invalid="ignore"):
         label = y.astype(np.int64)
     _refuse(table, start, label != y, y, "labels are whole numbers; convert with --task regression or mend the row")
-    limit = f"0 to {stored - 1}" if stored else "0, 1, ..."
-    wrong = (label < 0) | (label >= (stored or np.iinfo(np.int32).max))
-    _refuse(table, start, wrong, y, f"labels run over {limit}; convert the file or mend the row")
+    return label
+
+
+def known(table: Table, label: np.ndarray, rows: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+    """Return the labels (m,) of the `rows` (m,) of `table` as numbers of a model's `classes`, by name if it has names.
+
+    Raises
+    ------
+    DataError
+        A class is none of the model's.
+    """
+    if table.classes and table.classes != classes:
+        strange = [name for name in table.classes if name not in classes]
+        if strange:
+            raise DataError(f"{table.files[0]}: class '{strange[0]}' is none of the model's: {', '.join(classes)}")
+        return np.array([classes.index(name) for name in table.classes], np.int64)[label]
+    wrong = np.flatnonzero(label >= len(classes))
+    if wrong.size:
+        place, last = where(table, int(rows[wrong[0]])), len(classes) - 1
+        raise DataError(f"{place}: label {label[wrong[0]]}, the model knows 0 to {last}; mend the file")
     return label
 
 

@@ -38,6 +38,11 @@ def open_read(path: str | Path, cache: int = 8 << 20) -> h5py.File:
         raise DataError(f"{path} {reason}; copy or convert it again") from None
 
 
+def is_hdf5(path: Path) -> bool:
+    """Return whether a file is in HDF5's format."""
+    return bool(h5py.is_hdf5(path))
+
+
 class Sink(io.FileIO):
     """A new file that HDF5 writes to, which it is told nothing bad of: it does not survive a full disk well.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hpcfl.comm.communicator import Comm
-from hpcfl.data import categories, checks
+from hpcfl.data import categories, checks, names
 from hpcfl.data.lazy import Lazy
 from hpcfl.data.plan import Plan, even
 from hpcfl.data.scan import Picker, blocks, finite
@@ -74,6 +74,16 @@ class Shards:
     plan: Plan
     table: Table
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes, their numbers if the table names none; () for regression."""
+        return class_names(self.table, self.classes)
+
+
+def class_names(table: Table, classes: int) -> tuple[str, ...]:
+    """Return the names of the `classes` classes of `table`; see `Shards.names`."""
+    return table.classes or tuple(str(c) for c in range(classes)) if classes else ()
+
 
 def load(
     data: Data,
@@ -107,7 +117,7 @@ def load(
         Missing or damaged files, values that are not finite, labels out of range, no rows.
     """
     with comm.together("opening the data"):
-        table, other, maps = _open(data, codes)
+        table, other = _open(data, codes)
     pick = Picker.make(table, data, seed, comm)
     total = int(comm.sum(np.array([pick.kept.sum()], np.int64), "split")[0])
     with comm.together("dealing rows to ranks"):
@@ -124,26 +134,59 @@ def load(
     with comm.together("reading rows"):
         train, test = _read(table, pick, start, stop, room, kind)
         if other is not None:
-            a, b = (other.rows * r // comm.size for r in (comm.rank, comm.rank + 1))
-            everything = Picker(other, data, pick.classes, np.empty(0), key(0, ""), np.empty(0, bool), 0)
-            test, _ = _read(other, everything, a, b, None if lazy else Rows.reserve(other, b - a, kind), kind)
-            test = Shard(categories.translate(test.x, maps), test.y, test.ids)
+            test = read_test(other, table, pick.classes, data, kind, comm, lazy)
     tested = int(comm.sum(np.array([test.rows], np.int64), "split")[0])
     return Shards(train, test, total, tested, pick.classes, cut, table)
 
 
-def _open(data: Data, codes: bool) -> tuple[Table, Table | None, dict[int, np.ndarray]]:
-    """Return the training table, that of a test file if there is one, and what its category codes become."""
+def _open(data: Data, codes: bool) -> tuple[Table, Table | None]:
+    """Return the training table, and that of a test file if there is one."""
     table = open_table(data.train, data.x, data.y, data.task)
     checks.trainable(table)
     if not codes:
         categories.refuse(table)
     if not isinstance(data.test, str) or data.test == "none":
-        return table, None, {}
-    other = open_table(data.test, data.x, data.y, data.task)
+        return table, None
+    return table, open_test(data.test, data, table)
+
+
+def open_test(path: str, data: Data, table: Table) -> Table:
+    """Return the table of the test file `path`.
+
+    Raises
+    ------
+    DataError
+        Its columns are not those of the training rows in `table`, or it has no rows.
+    """
+    other = open_table(path, data.x, data.y, table.task)
+    checks.trainable(other)
     if (other.features, other.kind) != (table.features, table.kind):
-        raise DataError(f"{data.test}: {other.features} features, the training data has {table.features}")
-    return table, other, categories.translation(other, table.attrs.get("categorical", {}))
+        raise DataError(f"{path}: {other.features} features, the training data has {table.features}")
+    names.columns(path, other.attrs, table.files[0], table.attrs)
+    categories.translation(other, table.attrs.get("categorical", {}))
+    return other
+
+
+def read_test(
+    other: Table, table: Table, classes: int, data: Data, dtype: np.dtype[Any], comm: Comm, lazy: bool = False
+) -> Shard:
+    """Return this rank's rows of a test file, categories and labels numbered as in `table`; see `load`.
+
+    Parameters
+    ----------
+    classes : int
+        Of the training rows; 0 for regression.
+    lazy : bool
+        Whether features stay on disk.
+    """
+    a, b = (other.rows * r // comm.size for r in (comm.rank, comm.rank + 1))
+    everything = Picker(other, data, classes, np.empty(0), key(0, ""), np.empty(0, bool), 0)
+    test, _ = _read(other, everything, a, b, None if lazy else Rows.reserve(other, b - a, dtype), dtype)
+    if classes:
+        label = test.y[:, 0].astype(np.int64)
+        test.y[:, 0] = checks.known(other, label, test.ids, class_names(table, classes))
+    maps = categories.translation(other, table.attrs.get("categorical", {}))
+    return Shard(categories.translate(test.x, maps), test.y, test.ids)
 
 
 def _read(
@@ -191,7 +234,7 @@ def row_bytes(table: Table) -> float:
 def _targets(table: Table, start: int, stop: int, dtype: np.dtype[Any]) -> np.ndarray:
     """Return target and weight of a run of rows, (n, 2)."""
     out = np.ones((stop - start, 2), dtype)
-    out[:, 0] = table.column("y", start, stop).reshape(-1)
+    out[:, 0] = table.column("y", start, stop)
     if table.has("weight"):
         out[:, 1] = table.column("weight", start, stop)
     return out

@@ -19,8 +19,7 @@ def attributes(shards: Shards) -> dict[str, Any]:
         own["features"] = shards.table.features
     if not shards.classes:
         return {"format": "hpcfl", "version": 1, "task": "regression", **own}
-    classes = list(shards.table.classes) or [str(c) for c in range(shards.classes)]
-    return {"format": "hpcfl", "version": 1, "task": "classification", "classes": classes, **own}
+    return {"format": "hpcfl", "version": 1, "task": "classification", "classes": list(shards.names), **own}
 
 
 def write(path: Path, rows: Shard, keep: np.ndarray, attrs: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import math
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from hpcfl.data import samples
 from hpcfl.data.csr import CSR
 from hpcfl.data.h5 import open_read
+from hpcfl.data.names import alike
 from hpcfl.errors import DataError
 from hpcfl.registry import nearest
 
@@ -67,7 +69,7 @@ class Table:
         return self._fill("x", start, stop, out)
 
     def column(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return rows [start, stop) of a one-dimensional dataset, shape (stop - start,)."""
+        """Return rows [start, stop) of a dataset of one value a row, shape (stop - start,)."""
         with open_read(self.files[0]) as file:
             kind = dataset(file, self.names.get(name, name), self.files[0]).dtype
         return self._fill(name, start, stop, np.empty(stop - start, kind))
@@ -96,8 +98,12 @@ class Table:
         for path, a, b, at in self.pieces(start, stop):
             with open_read(path) as file:
                 source = dataset(file, self.names.get(name, name), path)
+                shape = (len(out), *source.shape[1:])
+                if math.prod(shape) != out.size:
+                    width = out.size // len(out)
+                    raise DataError(f"{path}: '{source.name[1:]}' is {source.shape}; a row needs {width} of its values")
                 try:
-                    source.read_direct(out, np.s_[a:b], np.s_[at - start : at - start + b - a])
+                    source.read_direct(out.reshape(shape), np.s_[a:b], np.s_[at - start : at - start + b - a])
                 except OSError as error:
                     raise DataError(f"{path}: rows {a} to {b} of '{name}' cannot be read ({error})") from None
         return out
@@ -134,6 +140,7 @@ def open_table(train: str | tuple[str, ...], x: str = "x", y: str = "y", task: s
             )
         if head[4].get("categorical") != heads[0][4].get("categorical"):
             raise DataError(f"{path}: its categories are not those of {files[0]}; convert the files of a table as one")
+        alike(path, head[4], files[0], heads[0][4])
     _, features, kind, dtype, attrs = heads[0]
     starts = np.cumsum([0] + [head[0] for head in heads])
     task = task or attrs.get("task", "") or _guess_task(files[0], names, kind)
@@ -159,9 +166,11 @@ def expand(train: str | tuple[str, ...]) -> tuple[str, ...]:
 
 def dataset(file: h5py.File, name: str, path: str) -> h5py.Dataset:
     """Return the dataset `name` of `file`, or say which ones there are."""
-    if name not in file or not isinstance(file[name], h5py.Dataset):
-        raise DataError(f"{path}: no dataset '{name}'{nearest(name, list(file))}; name it in [data], x = or y =")
-    return file[name]
+    found = file.get(name)  # None behind a link that leads nowhere
+    if not isinstance(found, h5py.Dataset):
+        there = [n for n in file if file.get(n) is not None]
+        raise DataError(f"{path}: no dataset '{name}'{nearest(name, there)}; name it in [data], x = or y =")
+    return found
 
 
 def attributes(file: h5py.File) -> dict[str, Any]:
@@ -190,8 +199,11 @@ def _head(path: str, names: dict[str, str]) -> tuple[int, int, str, np.dtype[Any
             raise DataError(
                 f"{path}: '{names['x']}' is {x.dtype} {x.shape}; numbers in at least 2 dimensions are needed"
             )
-        if names["y"] in file and file[names["y"]].shape[0] != x.shape[0]:
-            raise DataError(f"{path}: '{names['y']}' has {file[names['y']].shape[0]} rows, '{names['x']}' {x.shape[0]}")
+        y = dataset(file, names["y"], path) if names["y"] in file else x
+        if y.shape[:1] != x.shape[:1]:
+            raise DataError(
+                f"{path}: '{names['y']}' is {y.shape}, '{names['x']}' {x.shape}; their rows must be the same"
+            )
         return x.shape[0], int(np.prod(x.shape[1:])), "dense", x.dtype, attrs
 
 

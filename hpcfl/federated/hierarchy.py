@@ -61,9 +61,10 @@ class Hierarchy:
                 if got:
                     models += self.strategy.combine({}, got, 0.0, rate).astype(models.dtype)
             self.comm.bcast(models, purpose="model")
-        rows = self.uplink.weights(self.strategy.sends[0], cohort.rows) * (stats[:, 2] > 0)
-        np.add.at(weight[:, 0], which, rows)
-        if self.comm.rank != 0 or not weight.any():
+        if self.comm.rank == 0:
+            rows = self.uplink.weights(self.strategy.sends[0], cohort.rows) * (stats[:, 2] > 0)
+            np.add.at(weight[:, 0], which, rows)
+        if not weight.any():
             return None, stats
         return np.asarray((weight * (models.astype(np.float64) - w)).sum(0) / weight.sum()), stats
 

@@ -16,9 +16,10 @@ from hpcfl.config import Job
 from hpcfl.data import pick, shard
 from hpcfl.data.common import load_once, size_of
 from hpcfl.data.csr import CSR
+from hpcfl.data.names import digest
 from hpcfl.data.plan import Plan, even
 from hpcfl.data.shard import Shard, Shards
-from hpcfl.data.table import open_table
+from hpcfl.data.table import Table, open_table
 from hpcfl.errors import DataError, UsageError
 from hpcfl.federated import held
 from hpcfl.federated.held import Parts
@@ -162,9 +163,14 @@ def silos(job: Job, pattern: str, comm: Comm) -> Population:
     with comm.together("comparing the silos"):
         if len({(s.table.features, s.table.kind, s.table.dtype) for s in read}) > 1:
             raise DataError(f"{pattern}: the files differ in features, kind or dtype; silos of a job are alike")
-    width = comm.allgather(heads[:1, 0].copy(), "counts")[:, 0]
-    if (width != width[0]).any():
-        raise DataError(f"{pattern}: {width.min()} and {width.max()} features; silos of a job are alike")
+        told = [digest(s.table.attrs) for s in read]
+    one = told[0] if len(set(told)) == 1 else -1 - comm.rank
+    width, names = comm.allgather(np.array([heads[0, 0], one]), "counts").T
+    with comm.together("comparing the silos"):
+        if (width != width[0]).any():
+            raise DataError(f"{pattern}: {width.min()} and {width.max()} features; silos of a job are alike")
+        if (names != names[0]).any() or names[0] < 0:
+            raise DataError(f"{pattern}: the files differ in the names of classes or columns; silos of a job are alike")
     home = np.searchsorted(cuts, np.arange(len(paths)), "right") - 1
     with comm.together("parting the silos' rows"):
         out, train = held.held_out(job, len(paths)), pick.join([s.train for s in read])
@@ -177,7 +183,7 @@ def silos(job: Job, pattern: str, comm: Comm) -> Population:
     plan = Plan(np.append(bounds[cuts[comm.origin]], bounds[-1]), np.unique(bounds), np.empty(0, np.int64))
     test = pick.join([s.test for s in read])
     if test_file:
-        test = shard.load(replace(job.data, train=test_file, test="none"), job.seed, job.model.dtype, comm).train
+        test = _read_test(test_file, job, read[0].table, classes, comm)
     tested = int(comm.sum(np.array([test.rows], np.int64), "counts")[0])
     shards = Shards(train, test, int(counts.sum()), tested, classes, plan, read[0].table)
     lost = np.flatnonzero(~np.isin(home, comm.origin))
@@ -189,6 +195,13 @@ def _test_file(job: Job) -> str:
     """Return the file of the global test set; "" if each silo holds its own."""
     test = job.data.test
     return test if isinstance(test, str) and test != "none" else ""
+
+
+def _read_test(path: str, job: Job, table: Table, classes: int, comm: Comm) -> Shard:
+    """Return this rank's rows of a test file beside silos, one of which is `table` (collective)."""
+    with comm.together("reading the test set"):
+        other = shard.open_test(path, job.data, table)
+        return shard.read_test(other, table, classes, job.data, np.dtype(job.model.dtype), comm)
 
 
 def find(pattern: str) -> list[str]:

@@ -163,9 +163,8 @@ def link(rule: Forest, classes: int) -> str:
 def attrs(rule: Forest, shards: Shards) -> dict[str, Any]:
     """Return what prediction needs beside the arrays."""
     table = shards.table
-    names = list(table.classes) or [str(c) for c in range(shards.classes)]
     return {
-        "features": table.features, "outputs": shards.classes or 1, "classes": names,
+        "features": table.features, "outputs": shards.classes or 1, "classes": list(shards.names),
         "task": "classification" if shards.classes else "regression", "link": link(rule, shards.classes),
         "feature_names": list(table.attrs.get("feature_names", ())), "categorical": table.attrs.get("categorical", {}),
     }  # fmt: skip

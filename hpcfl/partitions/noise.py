@@ -26,8 +26,10 @@ class Noise(IID):
         Raises
         ------
         ValueError
-            The features are whole numbers.
+            The features are whole numbers, or sparse.
         """
+        if not isinstance(x, np.ndarray):
+            raise ValueError("name = 'noise': CSR rows hold no noise, which would fill their zeros; use another")
         if x.dtype.kind != "f":
             raise ValueError(f"name = 'noise': features stored as {x.dtype} hold no noise; store them as float32")
         for i in range(clients):

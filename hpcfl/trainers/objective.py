@@ -10,7 +10,7 @@ import numpy as np
 from hpcfl.comm.communicator import Comm
 from hpcfl.config import Job
 from hpcfl.data.shard import Shards
-from hpcfl.errors import UsageError
+from hpcfl.errors import DataError, UsageError
 from hpcfl.layout import Layout
 from hpcfl.preprocess.standardize import affine
 from hpcfl.schema import name_of
@@ -67,7 +67,8 @@ class Objective:
             "features": self.features,
             "outputs": self.outputs,
             "task": "classification" if shards.classes else "regression",
-            "classes": list(shards.table.classes) or [str(c) for c in range(shards.classes)],
+            "classes": list(shards.names),
+            "feature_names": list(shards.table.attrs.get("feature_names", ())),
         }
 
     def arrays(self, w: np.ndarray) -> dict[str, np.ndarray]:
@@ -85,6 +86,8 @@ def bind(job: Job, shards: Shards, comm: Comm) -> Objective:
             kind = "classification" if shards.classes else "regression"
             raise UsageError(f"model.name = '{name}' is for {rule.task}, the data is for {kind}; see data.task")
         k = rule.outputs(shards.classes)
+        if shards.classes == 1:
+            raise DataError(f"{shards.table.files[0]}: all targets are of one class, there is nothing to tell apart")
         if shards.classes and k == 1 and shards.classes != 2:
             raise UsageError(f"model.name = '{name}' tells 2 classes apart, the data has {shards.classes}; use softmax")
         if sparse and job.data.standardize:

@@ -156,6 +156,12 @@ def test_an_existing_file_stays_unless_told(tmp_path):
         convert(tmp_path / "a.csv", tmp_path / "b.h5", Options(label="z"))
     with pytest.raises(DataError, match="no such file"):
         convert(tmp_path / "b.csv", tmp_path / "b.h5", Options())
+    with pytest.raises(UsageError, match="is the source itself"):
+        convert(tmp_path / "a.csv", tmp_path / ".." / tmp_path.name / "a.csv", Options(), overwrite=True)
+    assert (tmp_path / "a.csv").read_text() == "1,2\n3,4\n"
+    convert(tmp_path / "a.csv", tmp_path / "c.h5", Options())
+    with pytest.raises(UsageError, match="is an HDF5 file already"):
+        convert(tmp_path / "c.h5", tmp_path / "d.h5", Options())
 
 
 @pytest.mark.parametrize("base", [0, 1])

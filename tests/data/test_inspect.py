@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -85,3 +87,10 @@ def test_bad_files_are_refused(tmp_path):
     (tmp_path / "b.h5").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match="truncated"):
         describe(str(tmp_path / "b.h5"))
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    command = [sys.executable, "-m", "hpcfl.cli.main", "inspect", "sample:iris"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""

@@ -34,6 +34,7 @@ TOGETHER = {  # parts that keep or send something, side by side
     "client by client": {"strategy": "scaffold", "compressor": "signsgd", "state_memory": 1},
     "deadline": {"strategy": "ditto", "deadline": {"over_selection": 1.5, "seconds": 9.0}, "dropout": 0.2},
     "hierarchy, ditto": {"strategy": "ditto", "hierarchy": {"groups": 3}, "stragglers": {"fraction": 0.5}},
+    "hierarchy, gather": {"exchange": "gather", "hierarchy": {"groups": 2}},
     "hierarchy, top_k": {"compressor": "top_k", "hierarchy": {"groups": 2}},
     "buffer": {"clients_per_round": 2, "asynchronous": {"concurrency": 4}, "dropout": 0.2, "server": "fedadam"},
     "buffer, ditto, top_k": {

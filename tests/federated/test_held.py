@@ -1,13 +1,15 @@
 """Rows that clients keep back, and clients that are held out: who has what, in one table and in silos."""
 
+import h5py
 import numpy as np
 import pytest
 
 from hpcfl import config
 from hpcfl.comm.communicator import alone
-from hpcfl.errors import UsageError
+from hpcfl.errors import DataError, UsageError
 from hpcfl.federated import population
 from tests.federated import test_rounds
+from tests.trainers.data import write
 
 folder = test_rounds.folder
 SIZES = np.array([5, 10, 15, 20, 10, 30])
@@ -40,6 +42,27 @@ def test_silos_and_one_table_keep_the_same_rows(folder):
         assert (a.own.tested.of(c).x == b.own.tested.of(c).x).all()
         rows = [p.shards.train.x[p.rows[p.starts[c] : p.starts[c + 1]]] for p in (a, b)]
         assert (rows[0] == rows[1]).all()
+
+
+def test_silos_mean_the_same_and_so_does_their_test_file(folder, tmp_path):
+    for i in range(3):
+        write(tmp_path / f"silo-{i}.h5", np.ones((4, 2)), np.arange(4) % 2)
+        with h5py.File(tmp_path / f"silo-{i}.h5", "a") as file:
+            file.attrs["classes"] = '["a", "b"]'
+    write(tmp_path / "wide.h5", np.ones((4, 3)), np.arange(4) % 2)
+    write(tmp_path / "beyond.h5", np.ones((4, 2)), np.arange(4))
+    table = test_rounds.job(tmp_path, clients_per_round=2) | {"model": {"name": "softmax"}}
+    table["data"] = {"train": str(tmp_path / "silo-{client}.h5"), "test": "none"}
+    assert population.load(config.load(table), alone()).shards.names == ("a", "b")
+    for name, what in [("wide", "3 features, the training data has 2"), ("beyond", "row 2: label 2")]:
+        table["data"]["test"] = str(tmp_path / f"{name}.h5")
+        with pytest.raises(DataError, match=what):
+            population.load(config.load(table), alone())
+    table["data"]["test"] = "none"
+    with h5py.File(tmp_path / "silo-2.h5", "a") as file:
+        file.attrs["classes"] = '["b", "a"]'
+    with pytest.raises(DataError, match="differ in the names of classes"):
+        population.load(config.load(table), alone())
 
 
 def test_clients_that_are_held_out_come_last_and_no_plan_knows_them(folder):

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpcfl import config, registry
+from hpcfl.data.csr import CSR
 from hpcfl.errors import UsageError
 from hpcfl.federated import fixed
 from hpcfl.federated.cohort import deal
@@ -88,6 +89,8 @@ def test_noise_grows_with_the_client():
     np.testing.assert_allclose([x[client == c].var() for c in range(3)], [0.1, 0.2, 0.3], rtol=0.1)
     with pytest.raises(ValueError, match="uint8"):
         rule.disturb(np.zeros((2, 2), np.uint8), client[:2], 3, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="CSR rows hold no noise"):
+        rule.disturb(CSR(*np.zeros((3, 2))), client[:2], 3, np.random.default_rng(0))
 
 
 def test_iid_is_even_and_mixed():

@@ -84,6 +84,13 @@ CASES = {  # name: file, arguments, exit code, what our one line says
     "inf dropped": ("inf.h5", sets("data.missing=drop"), 0, ()),
     "negative label": ("neg.h5", [], 3, ("row 7: 'y' is -1",)),
     "label out of range": ("big.h5", [], 3, ("row 7: 'y' is 5; labels run over 0 to 2",)),
+    "labels are texts": ("texts.h5", [], 3, ("texts.h5: 'y' is |S1, numbers are needed",)),
+    "labels in columns": ("hot.h5", [], 3, ("hot.h5: 'y' is (200, 3); a row needs 1",)),
+    "labels beyond integers": ("huge.h5", [], 3, ("row 7: 'y' is 9223372036854775813; labels run over 0, 1, ...",)),
+    "labels in one column of a matrix": ("column.h5", [], 0, ()),
+    "rows that are images": ("images.h5", [], 0, ()),
+    "a link that leads nowhere": ("link.h5", [], 3, ("no dataset 'x'; there are: y",)),
+    "one class": ("one.h5", [], 3, ("one.h5: all targets are of one class",)),
     "no rows": ("empty.h5", [], 3, ("no rows",)),
     "more ranks than rows of a step": (
         "sample:iris",
@@ -136,6 +143,14 @@ def files(tmp_path_factory):
     data.write(folder / "big.h5", x, np.where(np.arange(200) == 7, 5, y))
     with h5py.File(folder / "big.h5", "a") as file:
         file.attrs["classes"] = '["a", "b", "c"]'
+    data.write(folder / "texts.h5", x, np.array([b"a", b"b", b"c"])[y])
+    data.write(folder / "hot.h5", x, np.eye(3)[y])
+    data.write(folder / "huge.h5", x, np.where(np.arange(200) == 7, np.uint64(2**63 + 5), y.astype(np.uint64)))
+    data.write(folder / "column.h5", x, y[:, None])
+    data.write(folder / "images.h5", x[:, :4].reshape(-1, 2, 2), y)
+    data.write(folder / "one.h5", x, 0 * y)
+    with h5py.File(folder / "link.h5", "w") as file:
+        file["x"], file["y"] = h5py.SoftLink("/nowhere"), y
     data.write(folder / "empty.h5", np.empty((0, 4)), np.empty(0, int))
     data.write(folder / "two.h5", *rows(2))
     return folder

@@ -11,6 +11,7 @@ import importlib
 from pathlib import Path
 
 from hpcfl import registry
+from hpcfl.data import h5
 from hpcfl.data.convert._options import Options
 from hpcfl.data.writer import Draft, write
 from hpcfl.errors import DataError, UsageError
@@ -37,8 +38,12 @@ def convert(source: str | Path, out: str | Path, options: Options, overwrite: bo
         raise DataError(f"{source}: no such file; check the path")
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists; give another name, or --overwrite")
+    if out.exists() and out.samefile(source):
+        raise UsageError(f"{out} is the source itself; give another name")
     if not out.parent.is_dir():
         raise UsageError(f"{out.parent}: no such folder; make it first")
+    if source.is_file() and h5.is_hdf5(source):
+        raise UsageError(f"{source} is an HDF5 file already; train on it, its datasets named by data.x and data.y")
     draft = importlib.import_module(f"{__name__}.{find(source, options)}").draft(source, options)
     write(draft, out)
     return draft
