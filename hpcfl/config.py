@@ -36,6 +36,12 @@ class Job:
 
     def __post_init__(self) -> None:
         strategy = self.federated.strategy
+        if self.train.mode in ("synchronous", "federated") and not hasattr(self.model.rule, "loss_grad"):
+            mode = "factorization" if self.model.rule.task == "ratings" else schema.name_of(self.model.rule)
+            raise ValueError(
+                f"model.name = '{schema.name_of(self.model.rule)}': train.mode = '{self.train.mode}' "
+                f"does not train it; set train.mode = '{mode}'"
+            )
         if self.train.mode != "synchronous" and schema.name_of(self.comm.compressor) != "none":
             raise ValueError(
                 f"comm.compressor: train.mode = '{self.train.mode}' sends no gradients of a batch; "
@@ -115,6 +121,8 @@ def _override(table: dict[str, Any], change: str) -> None:
     *parents, last = path.strip().split(".")
     for name in parents:
         inner = table.get(name, {})
+        if not isinstance(inner, str | dict):
+            raise UsageError(f"--set {change}: {name} = {inner!r} has no keys of its own")
         table[name] = {"name": inner} if isinstance(inner, str) else dict(inner)
         table = table[name]
     table[last] = value

@@ -79,11 +79,11 @@ def load_run(run: str | Path) -> Trained:
         The model file is damaged.
     """
     arrays, attrs = read_model(run)
+    if attrs.get("task") == "ratings":
+        raise UsageError(f"{run}: its model is of ratings, measured in {run}/summary.json; see 'hpcfl recommend {run}'")
     missing = {"job", "task", "classes", "features"} - set(attrs)
     if missing:
         raise DataError(f"{run}/model.h5 lacks {', '.join(sorted(missing))}; it is no model of hpcfl, train it again")
-    if attrs["task"] not in ("classification", "regression"):
-        raise UsageError(f"{run}: its task is {attrs['task']}; classification or regression is needed here")
     job = config.load(attrs["job"])
     classes = tuple(str(name) for name in attrs["classes"]) if attrs["task"] == "classification" else ()
     # A shift of the features, as standardization makes, would fill the zeros of CSR rows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from typing import Any, Literal, Union
@@ -97,9 +98,12 @@ def _named(value: Any) -> dict[str, str]:
 
 def _part(f: dataclasses.Field[Any], table: Any, where: str, siblings: list[str]) -> Any:
     place = where if f.metadata["inline"] else _dot(where, f.name)
-    table = {"name": table} if isinstance(table, str) else dict(table)
+    table = dict(table) if isinstance(table, dict) else {"name": table}
     name, source = table.pop("name", f.metadata["default"]), table.pop("file", "")
-    if not name and not source:
+    for word, value in (("name", name), ("file", source)):
+        if not isinstance(value, str):
+            raise UsageError(f"{_dot(place, word)} = {value!r}: a text is needed ({f.metadata['doc']})")
+    if not f.metadata["default"] and not source and name in ("", "none"):
         return None
     cls = registry.load_file(source) if source else registry.load(f.metadata["folder"], name)
     if not dataclasses.is_dataclass(cls):
@@ -139,6 +143,8 @@ def convert(kind: Any, value: Any) -> tuple[bool, Any]:
         return all(ok for ok, _ in done), tuple(v for _, v in done)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return True, float(value)
+    if isinstance(value, float) and math.isnan(value):
+        return False, value
     return isinstance(value, kind) and (kind is bool) == isinstance(value, bool), value
 
 

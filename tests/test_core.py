@@ -85,6 +85,17 @@ def test_defaults_are_written_back(mode):
         ({"data": {"missing": "guess"}}, "one of 'error', 'drop', 'keep'"),
         ({"optimizer": {"schedule": {"name": "step", "every": 0}}}, "optimizer.schedule.every = 0"),
         ({"train": 3}, "train must be a table"),
+        ({"train": {"epochs": -1}}, "train.epochs = -1: 0 or more is needed"),
+        ({"checkpoint": {"every_steps": -1}}, "checkpoint.every_steps = -1"),
+        ({"comm": {"timeout": -1}}, "comm.timeout = -1"),
+        ({"optimizer": {"clip_norm": -1}}, "optimizer.clip_norm = -1"),
+        ({"optimizer": {"learning_rate": float("nan")}}, "optimizer.learning_rate = nan: a number is needed"),
+        ({"optimizer": {"schedule": 5}}, "optimizer.schedule.name = 5: a text is needed"),
+        ({"optimizer": {"name": ""}}, "there is no '' in optimizers; there are: adagrad"),
+        ({"model": {"l2": -1}}, "model.l2 = -1.0: 0 or more is needed"),
+        ({"model": {"name": "mlp", "l2": -1}}, "model.l2 = -1.0: 0 or more is needed"),
+        ({"model": {"name": "forest"}}, "model.name = 'forest': train.mode = 'synchronous' does not train it"),
+        ({"model": {"name": "als"}}, "set train.mode = 'factorization'"),
     ],
 )
 def test_mistakes_are_named(table, says):
@@ -100,6 +111,9 @@ def test_overrides(tmp_path):
         file, ("train.epochs=3", "optimizer.schedule.floor=0.5", "output=a/b", "model.hidden=[4]", "model.name=mlp")
     )
     assert (job.train.epochs, job.optimizer.schedule.floor, job.output, job.model.rule.hidden) == (3, 0.5, "a/b", (4,))
+    with pytest.raises(UsageError, match=r"train.epochs.x=1: epochs = 3 has no keys of its own"):
+        config.load(file, ("train.epochs=3", "train.epochs.x=1"))
+    assert config.load(file, ("train.mode=federated", "federated.attack=none")).federated.attack is None
     file.write_text("[train\n")
     with pytest.raises(UsageError, match="is not TOML"):
         config.load(file)

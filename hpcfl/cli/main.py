@@ -16,9 +16,30 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hpcfl import __version__
-from hpcfl.errors import HpcflError
+from hpcfl.errors import HpcflError, UsageError
 
 FORWARD = 0.3  # seconds in which a launcher forwards our line; MPICH's drops what is unread when a rank ends badly
+
+# Commands that are the work of one process, and whether it starts MPI, for which the others must start it too.
+ALONE = dict.fromkeys(("convert", "inspect", "keys", "submit"), False) | dict.fromkeys(
+    ("check", "export", "recommend"), True
+)
+RANK = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")  # where launchers tell a process its rank
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are those of hpcfl: one line, from one rank, as all ranks were given the same words."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        error = UsageError(f"{message}; see '{self.prog} --help'")
+        error.agreed, error.speaker = True, first()
+        raise error
+
+
+def first() -> bool:
+    """Return whether this is the first process of a launcher, as its environment tells."""
+    return next((os.environ[name] for name in RANK if name in os.environ), "0") == "0"
 
 
 def commands() -> dict[str, str]:
@@ -33,7 +54,7 @@ def commands() -> dict[str, str]:
 
 def parser(command: str | None) -> argparse.ArgumentParser:
     """Return the parser; only `command`'s own file is imported."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="hpcfl",
         description="Distributed and federated training over MPI. Start it with mpirun or srun for several ranks.",
         allow_abbrev=False,
@@ -62,6 +83,10 @@ def main(argv: list[str] | None = None) -> int:
     threading.excepthook = lambda args: _fatal(args.exc_value, debug)
     try:
         args = parser(command).parse_args(argv)
+        if args.command in ALONE and not first():
+            if ALONE[args.command]:
+                importlib.import_module("hpcfl.comm.communicator")
+            return 0
         return int(importlib.import_module(f"hpcfl.cli.{args.command}").run(args) or 0)
     except HpcflError as error:
         if error.agreed:

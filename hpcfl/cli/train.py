@@ -36,11 +36,11 @@ def run(args: argparse.Namespace) -> int:
         job = config.load(args.job, tuple(args.set))
     record = train(job, comm, args.overwrite, args.resume)
     if comm.rank == 0:
-        report(job.output, record)
+        report(job.output, record, job.train.mode)
     return 0
 
 
-def report(output: str, record: dict) -> None:
+def report(output: str, record: dict, mode: str) -> None:
     """Print the result and what to do next."""
     numbers = {"train loss": record.get("train_loss")} | {
         f"test {k}": v for k, v in record.get("test", {}).items() if isinstance(v, float)
@@ -51,4 +51,6 @@ def report(output: str, record: dict) -> None:
     for note in record.get("notes", ()):
         print(f"note: {note}")
     print(f"run directory            {output}")
-    print(f"try next: hpcfl evaluate {output}   |   hpcfl predict {output} FILE.h5 -o out.csv")
+    rated = f"hpcfl recommend {output} --user ID"
+    rows = f"hpcfl evaluate {output}   |   hpcfl predict {output} FILE.h5 -o out.csv"
+    print(f"try next: {rated if mode == 'factorization' else rows}")

@@ -159,7 +159,7 @@ def expand(train: str | tuple[str, ...]) -> tuple[str, ...]:
             continue
         found = [item] if Path(item).exists() else sorted(glob.glob(item))
         if not found:
-            raise DataError(f"{item}: no such file; check data.train, or make it with 'hpcfl convert'")
+            raise DataError(f"{item or repr(item)}: no such file; check the path, or make it with 'hpcfl convert'")
         out += found
     return tuple(out)
 

@@ -14,7 +14,7 @@ from hpcfl.kernels import cnn
 from hpcfl.kernels.loss import SOFTMAX, SQUARED
 from hpcfl.layout import Layout
 from hpcfl.models import _layers, _network
-from hpcfl.schema import key
+from hpcfl.schema import key, not_negative
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class CNN:
     columns = 784  # of a row that the defaults fit
 
     def __post_init__(self) -> None:
+        not_negative(self, "l2")
         if self.image and (len(self.image) != 3 or min(self.image) < 1):
             raise ValueError(f"image = {list(self.image)}: [height, width, channels] is needed")
         _layers.expand(self.layers)

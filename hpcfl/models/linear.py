@@ -11,7 +11,7 @@ import numpy as np
 from hpcfl.kernels.loss import SQUARED
 from hpcfl.layout import Layout
 from hpcfl.models import _network
-from hpcfl.schema import key
+from hpcfl.schema import key, not_negative
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,9 @@ class Linear:
 
     task = "regression"
     probabilities = True
+
+    def __post_init__(self) -> None:
+        not_negative(self, "l2")
 
     def outputs(self, classes: int) -> int:
         """Return the raw outputs per row for `classes` classes (0: regression)."""

@@ -11,7 +11,7 @@ import numpy as np
 from hpcfl.kernels.loss import SOFTMAX, SQUARED
 from hpcfl.layout import Layout
 from hpcfl.models import _network
-from hpcfl.schema import key
+from hpcfl.schema import key, not_negative
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class MLP:
     probabilities = True
 
     def __post_init__(self) -> None:
+        not_negative(self, "l2")
         if min(self.hidden, default=1) < 1:
             raise ValueError(f"hidden = {list(self.hidden)}: widths above 0 are needed")
 

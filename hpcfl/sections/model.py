@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hpcfl.schema import key, part
+from hpcfl.schema import key, not_negative, part
 
 
 @dataclass(frozen=True)
@@ -24,3 +24,7 @@ class Optimizer:
     schedule: Any = part("schedules", "constant", "how the learning rate changes")
     warmup_steps: int = key(0, "steps over which the learning rate rises linearly from 0")
     clip_norm: float = key(0.0, "largest L2 norm of a gradient; 0 is no clipping")
+
+    def __post_init__(self) -> None:
+        for name in ("warmup_steps", "clip_norm"):
+            not_negative(self, name)

@@ -18,6 +18,10 @@ class Checkpoint:
     every_rounds: int = key(0, "rounds between checkpoints; 0 is never")
     keep: int = key(2, "newest checkpoints that are kept")
 
+    def __post_init__(self) -> None:
+        for name in ("every_seconds", "every_steps", "every_rounds", "keep"):
+            not_negative(self, name)
+
 
 @dataclass(frozen=True)
 class Evaluate:
@@ -50,5 +54,6 @@ class Communication:
     error_feedback: bool = key(False, "groups add what the compressor lost to their next message (synchronous)")
 
     def __post_init__(self) -> None:
+        not_negative(self, "timeout")
         if self.compressor is not None:  # None: the section was left out
             code(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hpcfl.schema import key, positive
+from hpcfl.schema import key, not_negative, positive
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Train:
     time_limit: float = key(0.0, "seconds after which the run checkpoints and stops; 0 is none")
 
     def __post_init__(self) -> None:
+        for name in ("epochs", "rounds", "iterations", "time_limit"):
+            not_negative(self, name)
         if isinstance(self.batch_size, int):
             positive(self, "batch_size")
         if self.groups & (self.groups - 1):
