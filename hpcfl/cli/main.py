@@ -20,10 +20,6 @@ from hpcfl.errors import HpcflError, UsageError
 
 FORWARD = 0.3  # seconds in which a launcher forwards our line; MPICH's drops what is unread when a rank ends badly
 
-# Commands that are the work of one process, and whether it starts MPI, for which the others must start it too.
-ALONE = dict.fromkeys(("convert", "inspect", "keys", "submit"), False) | dict.fromkeys(
-    ("check", "export", "recommend"), True
-)
 RANK = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")  # where launchers tell a process its rank
 
 
@@ -83,10 +79,6 @@ def main(argv: list[str] | None = None) -> int:
     threading.excepthook = lambda args: _fatal(args.exc_value, debug)
     try:
         args = parser(command).parse_args(argv)
-        if args.command in ALONE and not first():
-            if ALONE[args.command]:
-                importlib.import_module("hpcfl.comm.communicator")
-            return 0
         return int(importlib.import_module(f"hpcfl.cli.{args.command}").run(args) or 0)
     except HpcflError as error:
         if error.agreed:
