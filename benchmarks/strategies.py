@@ -1,4 +1,4 @@
-"""Every strategy beside FedAvg on the same work: median seconds a round, in turns, one JSON line a strategy.
+"""Every strategy beside FedAvg on the same work: mean seconds a round, in turns, one JSON line a strategy.
 
 ``mpirun -n 2 python benchmarks/strategies.py``; 30 clients of 200 rows, 10 a round, 1 epoch, batch 10, 60-10 softmax
 or, with ``--model mlp``, the 784-200-200-10 network. FedProx and SCAFFOLD are to stay within 1.3 of FedAvg.
@@ -34,7 +34,7 @@ def write(path: Path, features: int) -> None:
 
 
 def seconds(folder: Path, model: dict[str, Any], strategy: str, rounds: int) -> float:
-    """Return the median seconds of a round of one run, the first rounds left out."""
+    """Return the mean seconds of a round of one run, the first rounds left out."""
     own = {"head": ["b"]} if (model["name"], strategy) == ("softmax", "fedrep") else {}  # it has one layer only
     table = {
         "output": str(folder / "run"),
@@ -47,7 +47,7 @@ def seconds(folder: Path, model: dict[str, Any], strategy: str, rounds: int) -> 
         "federated": {"partition": "column", "strategy": {"name": strategy, **own}},
     }
     spent = [record["seconds"] for record in hpcfl.rounds(table, overwrite=True)]
-    return float(np.median(spent[2:]))
+    return float(np.mean(spent[2:]))
 
 
 def main() -> None:
