@@ -34,7 +34,8 @@ class Timetable:
     def __init__(
         self, job: Job, counts: np.ndarray, batch: int, group: np.ndarray, groups: np.ndarray, first: float
     ) -> None:
-        self.fed, self.seed, self.counts, self.batch = job.federated, job.seed, counts, batch
+        self.fed, self.seed, self.rounds = job.federated, job.seed, job.train.rounds
+        self.counts, self.batch = counts, batch
         self.group, self.groups, self.first = group, groups, first
         self.alive, self.full, self.in_epoch = np.flatnonzero(counts), self.steps(counts), -(-counts // batch)
         self.pace = stream(job.seed, "pace").standard_normal(counts.size)
@@ -59,8 +60,8 @@ class Timetable:
             back = self.arrivals.next()
             return self._cohort(back.ids, self.full[back.ids], back.lost, back.seconds, back.ages)
         if r not in self.drawn:
-            ahead = 1 if hasattr(self.fed.sampler, "narrow") else AHEAD
-            self.drawn = {n: self._draw(n, losses) for n in range(r, r + ahead)}
+            end = r + 1 if hasattr(self.fed.sampler, "narrow") else max(min(r + AHEAD, self.rounds), r + 1)
+            self.drawn = {n: self._draw(n, losses) for n in range(r, end)}
         return self.drawn.pop(r)
 
     def _draw(self, r: int, losses: Callable[[np.ndarray], np.ndarray]) -> Cohort:

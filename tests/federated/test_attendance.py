@@ -77,7 +77,7 @@ def test_a_pace_lasts_and_a_halfnormal_clock_knows_none():
 
 def test_a_round_drawn_ahead_is_the_one_drawn_by_itself():
     keys = {"clients_per_round": 4, "dropout": 0.2, "batch_size": 3}
-    plan = config.load({"train": {"mode": "federated"}, "federated": keys})
+    plan = config.load({"train": {"mode": "federated", "rounds": 2 * AHEAD + 1}, "federated": keys})
     fresh = lambda: Timetable(plan, np.arange(20), 3, np.zeros(20, int), np.zeros(2, int), 5.0)  # noqa: E731
     table = fresh()
     for r in [*range(2 * AHEAD + 1), 3]:
@@ -86,6 +86,9 @@ def test_a_round_drawn_ahead_is_the_one_drawn_by_itself():
             np.testing.assert_equal(a, b)
         rows = np.arange(20)[one.ids]
         assert one.trained == rows.sum()  # one epoch
+    last = table.draw(2 * AHEAD, np.zeros_like)
+    assert last.ids.size
+    assert not table.drawn  # nothing is drawn past the last round
 
 
 def test_rounds_are_the_same_on_any_number_of_ranks(mpirun, folder):  # noqa: F811
