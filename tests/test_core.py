@@ -114,6 +114,8 @@ def test_overrides(tmp_path):
     with pytest.raises(UsageError, match=r"train.epochs.x=1: epochs = 3 has no keys of its own"):
         config.load(file, ("train.epochs=3", "train.epochs.x=1"))
     assert config.load(file, ("train.mode=federated", "federated.attack=none")).federated.attack is None
+    file.write_text("\ufeffseed = 5\n", "utf-8")
+    assert config.load(file).seed == 5
     file.write_text("[train\n")
     with pytest.raises(UsageError, match="is not TOML"):
         config.load(file)

@@ -92,7 +92,7 @@ def _job(job: Job, out: Path, tested: bool) -> None:
     table = config.dump(job)
     table["data"] |= {"train": str(out / "silo-{client}.h5"), "test": str(out / "test.h5") if tested else "none"}
     table["data"] |= {"x": "x", "y": "y"}
-    (out / "job.toml").write_text(tomli_w.dumps(table))
+    (out / "job.toml").write_text(tomli_w.dumps(table), "utf-8")
 
 
 def _show(people: Population, attrs: dict[str, Any], out: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
         model = load_run(args.run)
         table = open_for(model, args.file)
         meaning = "probability" if model.probabilities else "score"
-        out = writer(args.output, Head(table.rows, model.outputs, model.classes, meaning))
+        head = Head(table.rows, model.outputs, model.classes, meaning)
+        out = writer(args.output, head, (*table.files, Path(args.run) / "model.h5"))
     if table.rows:
         warm(model, table, comm)
     predict(model, table, out, comm)

@@ -97,11 +97,11 @@ def script(args: argparse.Namespace, name: str, log: str) -> str:
     total = args.nodes * args.ntasks_per_node
     changes = [f"--set {shlex.quote(change)}" for change in args.set]
     return TEMPLATE.format(
-        name=name,
+        name=shlex.quote(name),
         nodes=args.nodes,
         tasks=args.ntasks_per_node,
         time=args.time,
-        log=log,
+        log=shlex.quote(log),
         options="".join(f"#SBATCH --{option}\n" for option in args.option),
         arguments=" ".join([shlex.quote(args.job), *changes]),
         launch=f"mpirun -n {total}" if args.launch == "mpirun" else f"srun --mpi=pmi2 --ntasks={total}",

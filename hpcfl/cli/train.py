@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +52,7 @@ def report(output: str, record: dict, mode: str) -> None:
     for note in record.get("notes", ()):
         print(f"note: {note}")
     print(f"run directory            {output}")
-    rated = f"hpcfl recommend {output} --user ID"
-    rows = f"hpcfl evaluate {output}   |   hpcfl predict {output} FILE.h5 -o out.csv"
+    run = shlex.quote(output)
+    rated = f"hpcfl recommend {run} --user ID"
+    rows = f"hpcfl evaluate {run}   |   hpcfl predict {run} FILE.h5 -o out.csv"
     print(f"try next: {rated if mode == 'factorization' else rows}")

@@ -19,7 +19,8 @@ MAY_CHANGE = (
     "train.time_limit",
     "checkpoint.",
     "evaluate.",
-    "comm.",
+    "comm.timeout",
+    "comm.on_failure",
 )
 BLOCK, BLOCKS = 1 << 16, 32  # bytes of a sampled block, blocks of a file
 

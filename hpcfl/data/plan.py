@@ -105,9 +105,11 @@ def grouped(n: int, batch_size: int, ranks: int, groups: int) -> Plan:
     if groups > s:
         raise UsageError(f"train.groups = {groups} for batches of {s} rows: at most {s} groups")
     if ranks > groups:
+        needed = 1 << (ranks - 1).bit_length()
+        rows = f"train.batch_size to {needed} or more and " if needed > s else ""
         raise UsageError(
             f"reproducible = true, or a compressor, works on {groups} groups of a batch, too few for {ranks} ranks: "
-            f"set train.batch_size to {32 * ranks} or more, set train.groups, or start at most {groups} ranks"
+            f"set {rows}train.groups to {needed}, or start at most {groups} ranks"
         )
     segments = strata[np.arange(groups + 1) * s // groups]
     return Plan(segments[np.arange(ranks + 1) * groups // ranks], segments, strata, groups)

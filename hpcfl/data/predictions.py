@@ -97,18 +97,20 @@ class Csv:
         h5.sync(self.path.parent)
 
 
-def writer(path: str | Path, head: Head) -> Hdf5 | Csv:
-    """Return the writer for a path, by its suffix.
+def writer(path: str | Path, head: Head, kept: tuple[str | Path, ...] = ()) -> Hdf5 | Csv:
+    """Return the writer for a path, by its suffix; none of the files `kept` may be written over.
 
     Raises
     ------
     UsageError
-        For another suffix than .h5, .hdf5 or .csv, or a folder that does not exist.
+        For another suffix than .h5, .hdf5 or .csv, a folder that does not exist, or a file that is `kept`.
     """
     path = Path(path)
     kinds: dict[str, type[Hdf5] | type[Csv]] = {".h5": Hdf5, ".hdf5": Hdf5, ".csv": Csv}
     if path.suffix.lower() not in kinds:
         raise UsageError(f"-o {path}: its name must end in .h5 or .csv")
+    if path.exists() and any(path.samefile(one) for one in kept):
+        raise UsageError(f"-o {path} is what the predictions are made from; give another name")
     if not path.parent.is_dir():
         raise UsageError(f"-o {path}: no folder {path.parent}; make it first")
     return kinds[path.suffix.lower()](path, head)

@@ -84,7 +84,7 @@ def logged(job: Job) -> list[dict[str, Any]]:
 def _compare(job: Job) -> None:
     """Refuse results of another job."""
     path = Path(job.output) / "job.toml"
-    table = tomllib.loads(path.read_text()) if path.is_file() else {}
+    table = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
     if config.load(table) != job:
         raise UsageError(
             f"{job.output} holds a run of another job; remove it, or write elsewhere with --set output=..."

@@ -7,6 +7,7 @@ import json
 import resource
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib import metadata
 from time import perf_counter
@@ -87,8 +88,13 @@ class Run:
         self, stop: StopFlag, replace: bool, resume: str, memory: Memory | None = None, loss: Loss | None = None
     ) -> Iterator[dict[str, Any]]:
         """Train to the end, giving each record as it is made (collective)."""
+        with closing(Directory(self.job, self.comm, replace, bool(resume), lock=not loss)) as directory:
+            yield from self._attempt(directory, stop, resume, memory, loss)
+
+    def _attempt(
+        self, directory: Directory, stop: StopFlag, resume: str, memory: Memory | None, loss: Loss | None
+    ) -> Iterator[dict[str, Any]]:
         job, comm = self.job, self.comm
-        directory = Directory(job, comm, replace, bool(resume))
         startup: float | None = None
         with watch(comm, job.comm.timeout):
             keeper = Keeper(job, comm, directory, stop, resume, memory)
@@ -107,7 +113,6 @@ class Run:
                 keeper.log(record)
                 yield record
             keeper.check()
-            directory.close()
         summary = {"mode": job.train.mode, "ranks": comm.size, **outcome.summary, "startup_seconds": startup or 0.0}
         summary["checkpoints"] = {"written": keeper.written, "seconds": keeper.seconds}
         if self.losses:

@@ -153,7 +153,14 @@ def test_a_crash_while_writing_leaves_the_older_one(store, monkeypatch, step):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("seed", 2), ("train.batch_size", 16), ("model.name", "mlp"), ("reproducible", False)]
+    ("key", "value"),
+    [
+        ("seed", 2),
+        ("train.batch_size", 16),
+        ("model.name", "mlp"),
+        ("reproducible", False),
+        ("comm.compressor", "qsgd"),
+    ],
 )
 def test_another_job_is_refused_by_name(store, key, value):
     first, _, last = key.rpartition(".")

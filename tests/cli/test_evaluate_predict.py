@@ -223,6 +223,8 @@ ERRORS = (
     (3, "label.h5: row 6750: label 3, the model knows 0 to 2", ["evaluate", "softmax", "--data", "label.h5"]),
     (2, "must end in .h5 or .csv", ["predict", "softmax", "d.h5", "-o", "o.txt"]),
     (2, "no folder away", ["predict", "softmax", "d.h5", "-o", "away/o.h5"]),
+    (2, "-o d.h5 is what the predictions are made from", ["predict", "softmax", "d.h5", "-o", "d.h5"]),
+    (2, "-o softmax/model.h5 is what", ["predict", "softmax", "d.h5", "-o", "softmax/model.h5"]),
     (3, "nan.h5: row 8999, column 1", ["predict", "softmax", "nan.h5", "-o", "o.h5"]),
     (2, "give --data FILE", ["evaluate", "lineartest"]),
 )

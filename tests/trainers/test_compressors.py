@@ -110,6 +110,6 @@ def test_what_does_not_fit_is_refused_by_name(table, words):
 def test_more_ranks_than_groups_are_refused():
     from hpcfl.trainers.summing import cut
 
-    with pytest.raises(UsageError, match="too few for 5 ranks"):
+    with pytest.raises(UsageError, match=r"too few for 5 ranks: set train.groups to 8, or start at most 4 ranks"):
         cut(config.load({"comm": {"compressor": "float16"}, "train": {"groups": 4}}), 5, 1000)
     assert cut(config.load({"comm": {"compressor": "float16"}, "train": {"groups": 4}}), 3, 1000).groups == 4

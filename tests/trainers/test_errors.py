@@ -8,6 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
+import hpcfl
+from hpcfl.errors import UsageError
 from tests.trainers import data
 
 BASE = """
@@ -194,6 +196,17 @@ def test_a_mistaken_word_is_one_line(mpirun, tmp_path):
     done = mpirun(3, ["-m", "hpcfl", "train", "--foo"], cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert ours(done.stderr) == ["hpcfl: the following arguments are required: job; see 'hpcfl train --help'"]
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path):
+    job = {"output": str(tmp_path / "run"), "train": {"epochs": 2}, "data": {"train": "sample:iris"}}
+    first = hpcfl.rounds(job)
+    next(first)
+    for more in ({"overwrite": True}, {"resume": "auto"}):
+        with pytest.raises(UsageError, match="another run is writing to"):
+            next(hpcfl.rounds(job, **more))
+    assert len(list(first)) == 1
+    assert hpcfl.train(job, overwrite=True)["epoch"] == 2
 
 
 def test_missing_job_file(mpirun, tmp_path):
