@@ -9,9 +9,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from hpcfl.data.attributes import attributes
 from hpcfl.data.csr import CSR
 from hpcfl.data.h5 import open_read
-from hpcfl.data.table import RATINGS, Table, attributes, open_table
+from hpcfl.data.table import RATINGS, Table, open_table
 from hpcfl.errors import DataError
 
 BLOCK = 8 << 20
@@ -31,7 +32,7 @@ def describe(path: str) -> dict[str, Any]:
         If the file is missing, damaged, or its datasets do not fit each other.
     """
     with open_read(path) as file:
-        out: dict[str, Any] = {"file": path, "datasets": _datasets(file), "attributes": _plain(attributes(file))}
+        out: dict[str, Any] = {"file": path, "datasets": _datasets(file), "attributes": attributes(file)}
         known = "x" in file or all(name in file for name in RATINGS)
     if not known:
         return out
@@ -132,7 +133,3 @@ def _datasets(file: h5py.File) -> dict[str, Any]:
 
     file.visititems(take)
     return out
-
-
-def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
-    return {name: v.tolist() if isinstance(v, np.generic | np.ndarray) else v for name, v in attrs.items()}

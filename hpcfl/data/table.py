@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import math
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import h5py
 import numpy as np
 
 from hpcfl.data import samples
+from hpcfl.data.attributes import attributes, sifted
 from hpcfl.data.csr import CSR
 from hpcfl.data.h5 import open_read
 from hpcfl.data.names import alike
@@ -173,15 +173,6 @@ def dataset(file: h5py.File, name: str, path: str) -> h5py.Dataset:
     return found
 
 
-def attributes(file: h5py.File) -> dict[str, Any]:
-    """Return the root attributes, JSON texts decoded."""
-    out = {}
-    for name, value in file.attrs.items():
-        text = value.decode() if isinstance(value, bytes) else value
-        out[name] = json.loads(text) if isinstance(text, str) and text[:1] in "[{" else text
-    return out
-
-
 def _head(path: str, names: dict[str, str]) -> tuple[int, int, str, np.dtype[Any], dict[str, Any]]:
     with open_read(path) as file:
         attrs = attributes(file)
@@ -192,8 +183,9 @@ def _head(path: str, names: dict[str, str]) -> tuple[int, int, str, np.dtype[Any
             missing = [n for n in ("data", "indices", "indptr") if n not in group]
             if missing:
                 raise DataError(f"{path}: '{names['x']}/{missing[0]}' is missing; CSR needs data, indices, indptr")
-            width = int(attrs.get("features", 0)) or int(group["indices"][:].max(initial=-1)) + 1
-            return group["indptr"].shape[0] - 1, width, "csr", group["data"].dtype, attrs
+            stored = attrs.get("features")
+            width = stored if isinstance(stored, int) and stored > 0 else int(group["indices"][:].max(initial=-1)) + 1
+            return group["indptr"].shape[0] - 1, width, "csr", group["data"].dtype, sifted(attrs, width)
         x = dataset(file, names["x"], path)
         if x.ndim < 2 or x.dtype.kind not in "fuib":
             raise DataError(
@@ -204,7 +196,8 @@ def _head(path: str, names: dict[str, str]) -> tuple[int, int, str, np.dtype[Any
             raise DataError(
                 f"{path}: '{names['y']}' is {y.shape}, '{names['x']}' {x.shape}; their rows must be the same"
             )
-        return x.shape[0], int(np.prod(x.shape[1:])), "dense", x.dtype, attrs
+        width = int(np.prod(x.shape[1:]))
+        return x.shape[0], width, "dense", x.dtype, sifted(attrs, width)
 
 
 def _guess_task(path: str, names: dict[str, str], kind: str) -> str:

@@ -55,6 +55,8 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
         if last or (r + 1) % job.evaluate.every == 0:
             record |= judge(r + 1, last)
         spending.add(record)
+        if last and (notes := spending.notes(job.federated.bound)):
+            record["notes"] = notes
         yield record
         if rounds.asked or last:
             server = rounds.arrays() | {"spending": spending.sums}

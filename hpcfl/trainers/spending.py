@@ -12,24 +12,33 @@ class Spending:
 
     Attributes
     ----------
-    sums : (5,) int64
-        Bytes up and down; round, bytes up and down at the target, round 0 being not yet.
-        Checkpoints hold it.
+    sums : (7,) int64
+        Bytes up and down; round, bytes up and down at the target, round 0 being not yet;
+        updates that were taken, and that were left out. Checkpoints hold it.
     """
 
     def __init__(self, target: float) -> None:
-        self.target, self.sums = target, np.zeros(5, np.int64)
+        self.target, self.sums = target, np.zeros(7, np.int64)
 
     def add(self, record: dict[str, Any]) -> None:
         """Take in the record of a round, with its evaluation if there was one."""
-        self.sums[:2] += record["uplink_bytes"], record["downlink_bytes"]
+        out = len(record["rejected"])
+        self.sums[[0, 1, 5, 6]] += record["uplink_bytes"], record["downlink_bytes"], len(record["cohort"]) - out, out
         found = reached(record)
         if self.target and not self.sums[2] and found is not None and found >= self.target:
-            self.sums[2:] = record["round"], *self.sums[:2]
+            self.sums[2:5] = record["round"], *self.sums[:2]
+
+    def notes(self, bound: float) -> list[str]:
+        """Return what there is to say at the end of updates of which none was taken."""
+        taken, out = self.sums[5:].tolist()
+        if taken:
+            return []
+        why = f"{out} were left out as not finite or past federated.bound = {bound:g}" if out else "none came"
+        return [f"no client's update was taken in any round, the model is as it began: {why}; see log.jsonl"]
 
     def summary(self) -> dict[str, Any]:
         """Return the entries of ``summary.json``; rounds and bytes are null for a target that was not met."""
-        up, down, *at = self.sums.tolist()
+        up, down, *at = self.sums[:5].tolist()
         names = ("rounds", "uplink_bytes", "downlink_bytes")
         to = dict(zip(names, at if at[0] else (None, None, None), strict=True))
         return {

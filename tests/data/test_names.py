@@ -75,3 +75,23 @@ def test_a_model_knows_its_columns(files, tmp_path, capsys):
     assert main(["predict", job["output"], files["headless"], "-o", str(tmp_path / "out.csv")]) == 0
     assert main(["predict", job["output"], files["swapped"], "-o", str(tmp_path / "out.csv")]) == 3
     assert "column 0 is 'b', in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"classes": np.array([b"a", b"b", b"c"]), "feature_names": np.array([b"p", b"q"])},
+        {"classes": 3, "task": "multiclass", "features": "lots", "categorical": "no", "feature_names": "[p, q]"},
+        {"task": np.arange(2), "feature_names": ["only one"], "note": "{not JSON"},
+    ],
+)
+def test_attributes_of_others_do_no_harm(tmp_path, capsys, attrs):
+    path = write(tmp_path, "own", [0, 1, 2] * 4)
+    with h5py.File(path, "a") as file:
+        file.attrs.update(attrs)
+    table = open_table(path)
+    assert (table.task, table.features) == ("classification", 2)
+    assert table.classes == (("a", "b", "c") if isinstance(attrs.get("classes"), np.ndarray) else ())
+    hpcfl.train({"data": {"train": path}, "train": {"epochs": 1, "batch_size": 4}, "output": str(tmp_path / "run")})
+    assert main(["inspect", path, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 12

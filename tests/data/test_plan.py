@@ -72,7 +72,7 @@ def test_balance_of_three_ranks():
     ("call", "says"),
     [
         (lambda: plan.batches(100, 4, 5), "train.batch_size to 5"),
-        (lambda: plan.grouped(1000, 64, 4, 0), "train.batch_size to 128"),
+        (lambda: plan.grouped(1000, 64, 4, 0), "train.groups to 4"),
         (lambda: plan.grouped(1000, 4, 1, 8), "at most 4 groups"),
         (lambda: plan.even(3, 5), "at most 3 ranks"),
     ],

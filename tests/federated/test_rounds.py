@@ -183,6 +183,9 @@ def test_a_round_with_nobody_left_keeps_the_model(mpirun, folder):
     assert (w == 0).all()
     assert records[0]["rejected"] == list(range(6))
     assert records[0]["train_loss"] is None
+    said = "no client's update was taken in any round, the model is as it began: 12 were left out"
+    assert ["notes" in r for r in records] == [False, True]
+    assert records[1]["notes"][0].startswith(said)
 
 
 @pytest.mark.parametrize(
