@@ -42,3 +42,5 @@ def rounds(job: Any, comm: Any = None, overwrite: bool = False, resume: str = ""
     with ranks.together("reading the job file"):
         resolved = config.load(job)
     yield from records(resolved, ranks, overwrite, resume)
+    if ranks is not comm and ranks.size == ranks.started:  # MPI has 2,000 communicators; those of dead ranks stay
+        ranks.free()

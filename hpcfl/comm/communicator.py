@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,16 @@ from mpi4py import MPI
 
 from hpcfl.comm import heart
 from hpcfl.comm.agreement import agree, resting
+from hpcfl.comm.traffic import Traffic
 
 CHUNK = 1 << 28  # elements a message: Open MPI lacks large counts, so each stays under 2^31 bytes
 
 
-class Comm:
+class Comm(Traffic):
     """A group of ranks.
 
     Every method that says *collective* must be called by all ranks in the same order. Vectors
-    are contiguous NumPy arrays; nothing is pickled. Each message is counted in `messages`
-    (purpose -> number) and `sent` (purpose -> bytes this rank handed to MPI).
+    are contiguous NumPy arrays; nothing is pickled. Each message is counted; see `Traffic`.
 
     Parameters
     ----------
@@ -41,8 +41,7 @@ class Comm:
 
     def __init__(self, mpi: MPI.Comm, family: list[MPI.Comm] | None = None) -> None:
         self.family = [] if family is None else family
-        self.messages: Counter[str] = Counter()
-        self.sent: Counter[str] = Counter()
+        super().__init__()
         self.born, self.started = mpi.rank, mpi.size
         self._take(mpi.Dup())
         self.origin = np.arange(self.size)
@@ -55,13 +54,13 @@ class Comm:
     def _split(self) -> None:
         self.node = self.mpi.Split_type(MPI.COMM_TYPE_SHARED, self.rank)
         self.family.append(self.node)
+        self.neighbours: Comm | None = None
 
     def become(self, mpi: MPI.Comm) -> None:
         """Go on with the ranks of `mpi`, some of those so far (local); then call `meet`."""
         self.family.clear()
         self._take(mpi)
-        self.messages.clear()  # the ranks' counts may differ by a message that not all of them sent
-        self.sent.clear()
+        self.forget()  # the ranks' counts may differ by a message that not all of them sent
 
     def meet(self) -> None:
         """Find out who is left, and who shares a node (collective)."""
@@ -69,14 +68,14 @@ class Comm:
         self.origin = self.allgather(np.array([self.born]), "survivors")[:, 0]
 
     def on_node(self) -> Comm:
-        """Return the ranks of this rank's node (collective)."""
-        return Comm(self.node, self.family)
+        """Return the ranks of this rank's node (collective), the same each time: MPI has 2,000 communicators."""
+        self.neighbours = self.neighbours or Comm(self.node, self.family)
+        return self.neighbours
 
-    def count(self, purpose: str, nbytes: int) -> None:
-        """Count a message of `nbytes` that this rank sends."""
-        if self.size > 1:
-            self.messages[purpose] += 1
-            self.sent[purpose] += nbytes
+    def free(self) -> None:
+        """Give MPI back what it holds for these ranks, which are not used again (collective)."""
+        while self.family:
+            self.family.pop().Free()
 
     def sum(self, v: np.ndarray, purpose: str = "sum") -> np.ndarray:
         """Sum `v` over the ranks, in place, and return it (collective)."""
@@ -220,14 +219,6 @@ class Comm:
         sys.stderr.flush()
         self.mpi.Abort(code)
 
-    def traffic(self) -> dict[str, dict[str, int]]:
-        """Return {purpose: {count, bytes}} summed over all ranks (collective)."""
-        # Every rank makes the same collectives, so the purposes are the same everywhere.
-        names = sorted(self.messages)
-        both = np.array([[self.messages[n], self.sent[n]] for n in names], np.int64).reshape(-1, 2)
-        self.mpi.Allreduce(MPI.IN_PLACE, both, MPI.SUM)
-        return {n: {"count": int(c), "bytes": int(b)} for n, (c, b) in zip(names, both, strict=True)}
-
 
 def world() -> Comm:
     """Return all ranks that the launcher started, initialising MPI on first use."""
@@ -235,6 +226,7 @@ def world() -> Comm:
     return Comm(MPI.COMM_WORLD)
 
 
+@cache
 def alone() -> Comm:
     """Return this rank by itself, for work that needs a communicator and no other rank."""
     return Comm(MPI.COMM_SELF)

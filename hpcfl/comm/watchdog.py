@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
+import re
 import secrets
 import select
 import socket
@@ -14,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from time import monotonic
 
 import numpy as np
@@ -26,7 +28,8 @@ HEAD = struct.Struct("!QId")  # token of the job, rank, seconds that it waits in
 HOST, PLACE = 64, 400  # bytes of a host's name; of a place
 IP_RECVERR = 11  # Linux: errors of a datagram's way are told to its sender
 PERIOD, GRACE = 2.0, 2.0  # seconds between words, at most; in which the launcher may end the others itself
-HERE, PACKAGE = str(Path(__file__).parent), str(Path(__file__).parents[1])
+HERE, PACKAGE = (str(p).encode("ascii", "backslashreplace").decode() for p in Path(__file__).parents[:2])
+CALL = re.compile(r'^  File "(.*)", line (\S+) in (.*)$', re.MULTILINE)
 
 
 @dataclass
@@ -173,15 +176,27 @@ def watch(comm: Comm, timeout: float) -> Iterator[None]:
 
 def where(thread: int | None) -> str:
     """Return where a thread is: its innermost line in this package outside `comm`, and if it waits for others."""
-    frame = sys._current_frames().get(thread or 0)
-    waits = frame is not None and frame.f_code.co_filename.startswith(HERE)
-    while frame is not None:
-        name = frame.f_code.co_filename
+    lines = _stack(thread or 0)
+    waits = bool(lines) and lines[0][0].startswith(HERE)
+    for name, line, function in lines:
         if name.startswith(PACKAGE) and not name.startswith(HERE):
-            spot = f"{Path(name).relative_to(PACKAGE)}:{frame.f_lineno} {frame.f_code.co_name}"
+            spot = f"{name[len(PACKAGE) + 1 :]}:{line} {function}"
             return f"waiting at {spot}" if waits else f"at {spot}"
-        frame = frame.f_back
     return "waiting" if waits else "outside hpcfl"
+
+
+def _stack(thread: int) -> list[tuple[str, str, str]]:
+    """Return (file, line, function) of each call of a thread, the innermost first.
+
+    Told by faulthandler, as text: Python 3.11 crashes now and then where one thread looks at the frames of another,
+    as by `sys._current_frames`.
+    """
+    with os.fdopen(os.memfd_create("stacks"), "w+b") if sys.platform == "linux" else TemporaryFile() as file:
+        faulthandler.dump_traceback(file)
+        file.seek(0)
+        text = file.read().decode()
+    own = text.partition(f"Thread 0x{thread:016x}")[2].partition("\n\n")[0]
+    return CALL.findall(own)
 
 
 def _introduce(comm: Comm, port: int) -> tuple[list[str], list[int], int]:

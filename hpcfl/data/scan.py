@@ -12,9 +12,11 @@ from hpcfl.data import checks
 from hpcfl.data.plan import Plan
 from hpcfl.data.split import row_hashes, thresholds
 from hpcfl.data.table import Table
+from hpcfl.errors import DataError
 from hpcfl.sections.data import Data
 from hpcfl.seeding import key
 
+UNNAMED = 1 << 16  # classes that a table may have beyond its rows: numbers that are no labels make millions
 BLOCK = 8 << 20  # bytes of a table that are read at a time
 
 
@@ -40,6 +42,12 @@ class Picker:
         stored = len(table.classes)
         top = int(comm.max(float(label.max(initial=-1)), "split")) + 1
         classes = max(stored, top) if table.task == "classification" else 0
+        with comm.together("scanning labels"):
+            if classes > max(table.rows, UNNAMED) and not stored:
+                raise DataError(
+                    f"{table.files[0]}: labels run to {top - 1}, which makes {top} classes of {table.rows} rows; "
+                    "number the classes 0, 1, ... without gaps"
+                )
         split = key(seed, "split")
         limits = np.empty(0, np.uint64)
         if isinstance(data.test, float):

@@ -43,6 +43,7 @@ def records(job: Job, comm: Comm, replace: bool = False, resume: str = "") -> It
         Whether to go on from its newest checkpoint; "auto" starts anew if there is none.
     """
     began = perf_counter()
+    comm.forget()  # messages of a run before, as in a sweep
     mode = job.train.mode
     with comm.together("reading the job file"):
         if mode not in MODES:

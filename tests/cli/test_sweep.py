@@ -144,3 +144,42 @@ def test_an_unmeasured_metric_is_refused():
     assert sweep.choose([log(None)], "") == "train_loss"
     with pytest.raises(UsageError, match="every run of the sweep diverged"):
         sweep.choose([[]], "")
+
+
+MANY = """
+import json, sys
+from pathlib import Path
+import hpcfl
+from hpcfl.comm.communicator import MPI, alone, world
+
+job = {"train": {"mode": "federated", "rounds": 1}, "federated": {"clients": 3, "clients_per_round": 2}}
+job |= {"data": {"train": "sample:iris"}, "output": "run"}
+
+
+def free():
+    held = []
+    try:
+        while True:
+            held.append(MPI.COMM_SELF.Dup())
+    except MPI.Exception:
+        for one in held:
+            one.Free()
+        return len(held)
+
+
+def made(comm):
+    hpcfl.train(job, comm, overwrite=True)
+    return json.loads(Path("run/summary.json").read_text())["messages"]
+
+
+comm, left = world(), []
+assert made(comm) == made(comm)
+for i in range(3):
+    hpcfl.train(job, overwrite=True)
+    left.append(free())
+assert "MPICH" not in MPI.Get_library_version() or left[0] == left[1] == left[2] > 1000, left
+"""
+
+
+def test_a_run_leaves_neither_messages_nor_communicators_to_the_next(mpirun, tmp_path):
+    mpirun(2, MANY, cwd=tmp_path, timeout=120)

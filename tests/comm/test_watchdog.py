@@ -1,9 +1,14 @@
 """A rank that stops answering is named, and nobody waits for ever."""
 
+import re
+import sys
+import threading
 import time
 
 import pytest
 
+from hpcfl import config
+from hpcfl.comm import watchdog
 from tests.conftest import launcher
 
 needs_mpich = pytest.mark.skipif("--oversubscribe" in launcher(), reason="its launcher can be told to miss deaths")
@@ -74,3 +79,18 @@ with watch(comm, 2.0):
     assert comm.max(spent, "seconds") < 0.5
 """
     mpirun(2, code, timeout=50)
+
+
+def test_a_place_is_told_without_the_frames_of_another_thread(monkeypatch):
+    """CPython 3.11 crashes now and then where a thread looks at the frames of one that runs."""
+    found = []
+
+    def ask(*_):
+        spy = threading.Thread(target=lambda: found.append(watchdog.where(threading.main_thread().ident)))
+        spy.start()
+        spy.join()
+
+    monkeypatch.setattr(sys, "_current_frames", None)
+    monkeypatch.setattr(config.schema, "read", ask)
+    config.load({})
+    assert re.fullmatch(r"at config.py:\d+ load", found[0])

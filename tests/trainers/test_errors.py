@@ -89,6 +89,12 @@ CASES = {  # name: file, arguments, exit code, what our one line says
     "labels are texts": ("texts.h5", [], 3, ("texts.h5: 'y' is |S1, numbers are needed",)),
     "labels in columns": ("hot.h5", [], 3, ("hot.h5: 'y' is (200, 3); a row needs 1",)),
     "labels beyond integers": ("huge.h5", [], 3, ("row 7: 'y' is 9223372036854775813; labels run over 0, 1, ...",)),
+    "numbers that are no labels": (
+        "ids.h5",
+        [],
+        3,
+        ("ids.h5: labels run to 1000000000", "of 200 rows", "without gaps"),
+    ),
     "labels in one column of a matrix": ("column.h5", [], 0, ()),
     "rows that are images": ("images.h5", [], 0, ()),
     "a link that leads nowhere": ("link.h5", [], 3, ("no dataset 'x'; there are: y",)),
@@ -148,6 +154,7 @@ def files(tmp_path_factory):
     data.write(folder / "texts.h5", x, np.array([b"a", b"b", b"c"])[y])
     data.write(folder / "hot.h5", x, np.eye(3)[y])
     data.write(folder / "huge.h5", x, np.where(np.arange(200) == 7, np.uint64(2**63 + 5), y.astype(np.uint64)))
+    data.write(folder / "ids.h5", x, np.where(np.arange(200) == 7, 1_000_000_000, y))
     data.write(folder / "column.h5", x, y[:, None])
     data.write(folder / "images.h5", x[:, :4].reshape(-1, 2, 2), y)
     data.write(folder / "one.h5", x, 0 * y)
