@@ -82,7 +82,7 @@ def send(pid: int, number: int) -> None:
 
 @pytest.fixture(scope="session")
 def mpirun() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Return ``run(n, what, timeout=60, env=None, check=True, cwd=None, launch=())``.
+    """Return ``run(n, what, timeout=120, env=None, check=True, cwd=None, launch=())``.
 
     `what` is Python source, run by every rank, or a list of arguments for the interpreter
     (``["-m", "hpcfl", "train", ...]``). A run that passes `timeout` dumps the stacks of its
@@ -93,7 +93,7 @@ def mpirun() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(
         n: int,
         what: str | list[str],
-        timeout: float = 60,
+        timeout: float = 120,
         env: dict[str, str] | None = None,
         check: bool = True,
         cwd: Path | None = None,

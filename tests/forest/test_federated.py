@@ -68,7 +68,7 @@ if comm.rank == 0:
 
 
 def test_no_row_and_no_target_leaves_its_rank(mpirun, tmp_path):
-    done = mpirun(2, PROGRAM.format(folder=str(tmp_path)), timeout=60)
+    done = mpirun(2, PROGRAM.format(folder=str(tmp_path)))
     small, large, _ = json.loads(done.stdout)
     # Twice the rows: only trees may be larger, and they are bounded by their depth. Exact sums go by exponents.
     for name in set(small) - {"trees", "metrics", "permutation"}:
