@@ -71,7 +71,8 @@ class Local:
         """
         grad, tally = vector[: self.size], vector[self.size :]
         given = self.affine, self.spec, self.work
-        if bounds is not None and bounds.size > 2:
+        # One group too, where it fits: for few rows `kernel` may take a way of its own, to other bits.
+        if bounds is not None and self.tree and 0 < rows.size <= CHUNK:
             losses = np.empty(bounds.size - 1, vector.dtype)
             self.tree(w, self.x, self.y, rows, bounds, *given, losses, grad)
             weights = [self.weight(rows[a:b]) for a, b in pairwise(bounds)]

@@ -20,6 +20,8 @@ for case in data.CASES:
         hpcfl.train(data.job(folder, case, f"three-{{case}}-{{dtype}}-{{n}}", **keys))
     hpcfl.train(data.job(folder, case, f"same-{{case}}-{{n}}", reproducible=True, train__epochs=5))
     hpcfl.train(data.job(folder, case, f"clip-{{case}}-{{n}}", reproducible=True, optimizer__clip_norm=0.5, optimizer__name="sgd"))
+    few = dict(train__batch_size=32, train__groups=4, data__standardize=False, optimizer__learning_rate=0.01)
+    hpcfl.train(data.job(folder, case, f"few-{{case}}-{{n}}", reproducible=True, **few))
 """
 
 
@@ -59,7 +61,7 @@ def test_three_epochs_of_convex_models_agree(runs, case, n):
 
 @pytest.mark.parametrize("case", data.CASES)
 @pytest.mark.parametrize("n", [2, 3, 4])
-@pytest.mark.parametrize("kind", ["same", "clip"])
+@pytest.mark.parametrize("kind", ["same", "clip", "few"])
 def test_reproducible_gives_the_same_bits(runs, case, n, kind):
     one, many = (model(runs, f"{kind}-{case}-{k}") for k in (1, n))
     assert np.linalg.norm(one["w"]) > 0.1
