@@ -18,11 +18,11 @@ from hpcfl.comm.traffic import Traffic
 CHUNK = 1 << 28  # elements a message: Open MPI lacks large counts, so each stays under 2^31 bytes
 
 
-class Comm(Traffic):
+class Comm:
     """A group of ranks.
 
     Every method that says *collective* must be called by all ranks in the same order. Vectors
-    are contiguous NumPy arrays; nothing is pickled. Each message is counted; see `Traffic`.
+    are contiguous NumPy arrays; nothing is pickled. Each message is counted in `traffic`.
 
     Parameters
     ----------
@@ -37,11 +37,13 @@ class Comm(Traffic):
         The number that each rank had at first; another one once ranks were left behind.
     started : int
         Ranks at first.
+    traffic : Traffic
+        What this rank has sent.
     """
 
     def __init__(self, mpi: MPI.Comm, family: list[MPI.Comm] | None = None) -> None:
         self.family = [] if family is None else family
-        super().__init__()
+        self.traffic = Traffic()
         self.born, self.started = mpi.rank, mpi.size
         self._take(mpi.Dup())
         self.origin = np.arange(self.size)
@@ -60,7 +62,7 @@ class Comm(Traffic):
         """Go on with the ranks of `mpi`, some of those so far (local); then call `meet`."""
         self.family.clear()
         self._take(mpi)
-        self.forget()  # the ranks' counts may differ by a message that not all of them sent
+        self.traffic.forget()  # the ranks' counts may differ by a message that not all of them sent
 
     def meet(self) -> None:
         """Find out who is left, and who shares a node (collective)."""
@@ -76,6 +78,11 @@ class Comm(Traffic):
         """Give MPI back what it holds for these ranks, which are not used again (collective)."""
         while self.family:
             self.family.pop().Free()
+
+    def count(self, purpose: str, nbytes: int) -> None:
+        """Count a message of `nbytes` that this rank sends, if there are others."""
+        if self.size > 1:
+            self.traffic.add(purpose, nbytes)
 
     def sum(self, v: np.ndarray, purpose: str = "sum") -> np.ndarray:
         """Sum `v` over the ranks, in place, and return it (collective)."""

@@ -9,39 +9,32 @@ from mpi4py import MPI
 
 
 class Traffic:
-    """Counts the messages of a communicator.
+    """Counts of one rank.
 
     Attributes
     ----------
-    mpi : mpi4py.MPI.Comm
-    size : int
-        Ranks.
     messages, sent : Counter of str
         Purpose -> messages; purpose -> bytes that this rank handed to MPI.
     """
-
-    mpi: MPI.Comm
-    size: int
 
     def __init__(self) -> None:
         self.messages: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
 
-    def count(self, purpose: str, nbytes: int) -> None:
-        """Count a message of `nbytes` that this rank sends."""
-        if self.size > 1:
-            self.messages[purpose] += 1
-            self.sent[purpose] += nbytes
+    def add(self, purpose: str, nbytes: int) -> None:
+        """Count a message of `nbytes`."""
+        self.messages[purpose] += 1
+        self.sent[purpose] += nbytes
 
     def forget(self) -> None:
-        """Count from 0 again, on all ranks."""
+        """Count from 0 again."""
         self.messages.clear()
         self.sent.clear()
 
-    def traffic(self) -> dict[str, dict[str, int]]:
-        """Return {purpose: {count, bytes}} summed over all ranks (collective)."""
+    def total(self, mpi: MPI.Comm) -> dict[str, dict[str, int]]:
+        """Return {purpose: {count, bytes}} summed over the ranks of `mpi` (collective)."""
         # Every rank makes the same collectives, so the purposes are the same everywhere.
         names = sorted(self.messages)
         both = np.array([[self.messages[n], self.sent[n]] for n in names], np.int64).reshape(-1, 2)
-        self.mpi.Allreduce(MPI.IN_PLACE, both, MPI.SUM)
+        mpi.Allreduce(MPI.IN_PLACE, both, MPI.SUM)
         return {n: {"count": int(c), "bytes": int(b)} for n, (c, b) in zip(names, both, strict=True)}

@@ -87,7 +87,7 @@ class Watchdog:
 
     def _tell(self) -> None:
         place = where(self.main)
-        spot = (place, sum(list(self.comm.messages.values())))  # a loop may come by one place again and again
+        spot = (place, sum(list(self.comm.traffic.messages.values())))  # a loop may come by one place again and again
         if spot != self.spot:
             self.since, self.spot = monotonic(), spot
         waits = monotonic() - self.since if "waiting" in place else 0.0

@@ -43,7 +43,7 @@ def records(job: Job, comm: Comm, replace: bool = False, resume: str = "") -> It
         Whether to go on from its newest checkpoint; "auto" starts anew if there is none.
     """
     began = perf_counter()
-    comm.forget()  # messages of a run before, as in a sweep
+    comm.traffic.forget()  # messages of a run before, as in a sweep
     mode = job.train.mode
     with comm.together("reading the job file"):
         if mode not in MODES:
@@ -131,7 +131,7 @@ def finish(job: Job, outcome: Outcome, summary: dict[str, Any], directory: Direc
     """Write model and summary (collective)."""
     summary |= {
         "peak_memory_bytes": int(comm.max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0)),
-        "messages": comm.traffic(),
+        "messages": comm.traffic.total(comm.mpi),
         "versions": versions(),
     }
     attrs = {"format": "hpcfl model", "mode": job.train.mode, "job": json.dumps(config.dump(job)), **outcome.attrs}

@@ -50,7 +50,7 @@ for rows, bootstrap in ((300, True), (600, True), (600, False)):
         "train": {{"mode": "forest"}},
         "checkpoint": {{"every_seconds": 0}},
     }}, comm)
-    traffic.append(dict(comm.sent))  # of this run: each begins to count anew
+    traffic.append(dict(comm.traffic.sent))  # of this run: each begins to count anew
     values = set(x.reshape(-1).tolist())
     if not bootstrap:  # a row that is drawn often enough may fill a leaf, whose mean is its target
         values |= set(y.astype(np.float32).tolist())
