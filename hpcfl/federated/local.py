@@ -77,12 +77,11 @@ class Local:
         (clients, 3) float64
             Loss sum and weight sum over the steps of the first run, end of the ghost.
         """
-        stats, plan, solver = np.zeros((ids.size, 3)), bank.plan(runs), self.solver._replace(rate=rate)
+        plan, solver = bank.plan(runs), self.solver._replace(rate=rate)
         clients = self.table._replace(who=ids, streams=streams, steps=steps)
-        kernels.train(
-            self.loss_grad, self.step, clients, plan, solver, bank.shared, bank.own, self.scratch, stats
-        )  # fmt: skip
-        return stats
+        vectors = tables.Vectors(bank.shared, bank.own, np.empty((ids.size, 3)))
+        kernels.train(self.loss_grad, self.step, clients, plan, solver, vectors, self.scratch)
+        return vectors.stats
 
     def losses(self, ids: np.ndarray, models: np.ndarray) -> np.ndarray:
         """Return the mean loss of each client over all its rows at `models` (k, P), (clients, k)."""

@@ -84,9 +84,9 @@ def _gradient(loss_grad, w, batch, data, solver, work, grad):
 
 
 @part
-def _vector(v, c, shared, own):
+def _vector(v, c, vectors):
     """Return vector number `v` of client `c`."""
-    return own[v, c] if v >= 0 else shared[-1 - v]
+    return vectors.own[v, c] if v >= 0 else vectors.shared[-1 - v]
 
 
 @part
@@ -108,15 +108,16 @@ def _batch(key, t, size, rows, order):
 
 
 @part
-def _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch):
-    """Turn the plain gradient of run `r` into the one that the optimizer takes."""
+def _steer(loss_grad, at, batch, data, plan, solver, vectors, scratch):
+    """Turn the plain gradient into the one that the optimizer takes; `at` as in `_solve`."""
+    r, c = at
     grad, spare = scratch.grads[0], scratch.grads[1]
     drift, ref = plan.vectors[r, 3], plan.vectors[r, 4]
     if ref != NONE:
-        _gradient(loss_grad, _vector(ref, c, shared, own), batch, data, solver, scratch.work, spare)
+        _gradient(loss_grad, _vector(ref, c, vectors), batch, data, solver, scratch.work, spare)
         axpy(-1.0, spare, grad)
     if drift != NONE:
-        axpy(1.0, _vector(drift, c, shared, own), grad)
+        axpy(1.0, _vector(drift, c, vectors), grad)
     for k in range(plan.still.shape[0]):
         if plan.still[k, 0] == r:
             grad[plan.still[k, 1] : plan.still[k, 2]] = 0
@@ -125,12 +126,14 @@ def _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch):
 
 
 @part
-def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stats):
-    """Make run `r` of the client at place `c`."""
+def _solve(loss_grad, step, at, data, plan, solver, vectors, scratch):
+    """Make run `r` of the client at place `c`, ``at = (r, c)``."""
+    r, c = at
+    own, stats = vectors.own, vectors.stats
     start, out, anchor, drift, ref, inner, steps = plan.vectors[r]
     mu, follow, look = plan.numbers[r]
     x, grad, spare = own[out, c], scratch.grads[0], scratch.grads[1]
-    x[:] = _vector(start, c, shared, own)
+    x[:] = _vector(start, c, vectors)
     scratch.grads[2] = x
     scratch.state[:] = 0
     scratch.ghost[:] = 0
@@ -156,12 +159,12 @@ def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stat
                 drawn += 1
                 _gradient(loss_grad, spare, batch, data, solver, scratch.work, grad)
             if not plain:
-                _steer(loss_grad, r, c, batch, data, plan, solver, shared, own, scratch)
+                _steer(loss_grad, at, batch, data, plan, solver, vectors, scratch)
             if mu != 0.0:
-                pull(solver.rate * mu, _vector(anchor, c, shared, own), x)
+                pull(solver.rate * mu, _vector(anchor, c, vectors), x)
             t += 1
             if plain and drift != NONE:
-                _drifting(step, x, scale, grad, _vector(drift, c, shared, own), scratch.state, solver, t)
+                _drifting(step, x, scale, grad, _vector(drift, c, vectors), scratch.state, solver, t)
             else:
                 step(x, grad, scale, scratch.state, solver.hyper, solver.rate, t)
             if solver.ghost and r == 0:
@@ -176,27 +179,20 @@ def _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stat
 
 
 @jit
-def train(loss_grad, step, data, plan, solver, shared, own, scratch, stats):
+def train(loss_grad, step, data, plan, solver, vectors, scratch):
     """Make every run of every client.
 
     Parameters
     ----------
     loss_grad, step : typed functions
         Of the model and of the optimizer.
-    data, plan, solver, scratch : Clients, Plan, Solver, Scratch
-    shared : (vectors, P)
-        What the server told.
-    own : (vectors, c, P)
-        The clients' own; changed.
-    stats : (c, 3) float64
-        Loss sum and weight sum over the steps of run 0, end of the ghost coordinate.
+    data, plan, solver, vectors, scratch : Clients, Plan, Solver, Vectors, Scratch
     """
-    data, plan, solver, scratch = lent(data), lent(plan), lent(solver), lent(scratch)
-    shared, own, stats = lent(shared), lent(own), lent(stats)
-    stats[:] = 0
+    data, plan, solver, vectors, scratch = lent(data), lent(plan), lent(solver), lent(vectors), lent(scratch)
+    vectors.stats[:] = 0
     for c in range(data.who.size):
         for r in range(plan.vectors.shape[0]):
-            _solve(loss_grad, step, r, c, data, plan, solver, shared, own, scratch, stats)
+            _solve(loss_grad, step, (r, c), data, plan, solver, vectors, scratch)
 
 
 @jit

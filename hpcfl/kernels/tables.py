@@ -87,6 +87,24 @@ class Solver(NamedTuple):
     ghost: bool
 
 
+class Vectors(NamedTuple):
+    """What the clients work on, and what comes of it.
+
+    Attributes
+    ----------
+    shared : (vectors, P)
+        What the server told.
+    own : (vectors, c, P)
+        The clients' own; changed.
+    stats : (c, 3) float64
+        Loss sum and weight sum over the steps of run 0, end of the ghost coordinate; overwritten.
+    """
+
+    shared: np.ndarray
+    own: np.ndarray
+    stats: np.ndarray
+
+
 class Scratch(NamedTuple):
     """Buffers, kept between rounds: of the model, (3, P) gradients, the optimizer, row orders.
 

@@ -55,7 +55,8 @@ def kernel(problem, runs, hyper, clip, l2, batch, steps):
     loss_grad = Typed(network.loss_grad, "float64", w, x, y, rows, affine, spec, scratch.work, g)
     step = Typed(updates.sgd, "void", w, g, 1.0, scratch.state, hyper, 0.1, 1)
     stats = np.zeros((2, 3))
-    local.train(loss_grad, step, clients, bank.plan(runs), solver, bank.shared, bank.own, scratch, stats)
+    vectors = tables.Vectors(bank.shared, bank.own, stats)
+    local.train(loss_grad, step, clients, bank.plan(runs), solver, vectors, scratch)
     return bank, stats
 
 
