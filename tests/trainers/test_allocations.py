@@ -28,11 +28,11 @@ order.begin(0)
 def step(i):
     gradient.add(stepper.w, order.batch(i))
     stepper.step(gradient.total, gradient.error)
-if KIND == "columns":  # a collection empties pools of small objects, which a hundred steps fill again
+if KIND == "columns":  # a collection empties Python's pools of tuples, up to 2,000 each, which steps fill again
     gc.disable()
 for i in range(10):
     step(i)
-for _ in range(300 if KIND == "columns" else 0):
+for _ in range(2000 if KIND == "columns" else 0):
     step(9)
 tracemalloc.start()
 step(10)
