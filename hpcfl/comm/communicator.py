@@ -107,22 +107,14 @@ class Comm:
     def bcast(self, v: np.ndarray, root: int = 0, purpose: str = "bcast") -> np.ndarray:
         """Copy `v` from `root` into `v` of every rank, and return it (collective)."""
         self.count(purpose, v.nbytes if self.rank == root else 0)
-        flat = v.reshape(-1)
-        for a in range(0, flat.size, CHUNK):
-            self.mpi.Bcast(flat[a : a + CHUNK], root)
+        self.spread(self.mpi, v.reshape(-1), root)
         return v
 
-    def reduce(self, v: np.ndarray, root: int = 0, purpose: str = "reduce") -> np.ndarray:
-        """Sum `v` over the ranks into `v` of `root` (collective); elsewhere `v` is unchanged."""
-        self.count(purpose, v.nbytes if self.rank != root else 0)
-        flat = v.reshape(-1)
+    @staticmethod
+    def spread(mpi: MPI.Comm, flat: np.ndarray, root: int = 0) -> None:
+        """Copy `flat` from `root` of `mpi` to its other ranks, in messages of bounded length (collective)."""
         for a in range(0, flat.size, CHUNK):
-            part = flat[a : a + CHUNK]
-            if self.rank == root:
-                self.mpi.Reduce(MPI.IN_PLACE, part, MPI.SUM, root)
-            else:
-                self.mpi.Reduce(part, None, MPI.SUM, root)
-        return v
+            mpi.Bcast(flat[a : a + CHUNK], root)
 
     def gather(self, v: np.ndarray, root: int = 0, purpose: str = "gather") -> list[np.ndarray]:
         """Return the vectors of all ranks, in rank order, on `root`; [] elsewhere (collective).

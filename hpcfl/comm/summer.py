@@ -28,20 +28,20 @@ class Summer(Protocol):
     mine: np.ndarray
     total: np.ndarray
 
-    def finish(self) -> None:
-        """Sum `mine` over the ranks into `total` (collective)."""
+    def finish(self, size: int | None = None) -> None:
+        """Sum `mine`, or its first `size` elements, over the ranks into `total` (collective)."""
 
 
 class Allreduce:
     """MPI's own sum, in place."""
 
-    def __init__(self, comm: Comm, size: int, dtype: np.dtype) -> None:
-        self.comm = comm
+    def __init__(self, comm: Comm, size: int, dtype: np.dtype, purpose: str) -> None:
+        self.comm, self.purpose = comm, purpose
         self.mine = self.total = np.zeros(size, dtype)
 
-    def finish(self) -> None:
+    def finish(self, size: int | None = None) -> None:
         """See `Summer.finish`."""
-        self.comm.sum(self.total, "gradient")
+        self.comm.sum(self.total[:size], self.purpose)
 
 
 class SharedSum:
@@ -58,23 +58,24 @@ class SharedSum:
         The ranks of other nodes with the same place on theirs.
     """
 
-    def __init__(self, comm: Comm, node: Comm, across: MPI.Comm, size: int, dtype: np.dtype) -> None:
-        self.comm, self.node, self.across = comm, node, across
+    def __init__(self, comm: Comm, node: Comm, across: MPI.Comm, size: int, dtype: np.dtype, purpose: str) -> None:
+        self.comm, self.node, self.across, self.purpose = comm, node, across, purpose
         whole = shared(node, (node.size + 1, size), dtype)
         self.rows, self.mine, self.total = whole[:-1], whole[node.rank], whole[-1]
-        self.start, self.stop = (size * r // node.size for r in (node.rank, node.rank + 1))
 
-    def finish(self) -> None:
+    def finish(self, size: int | None = None) -> None:
         """See `Summer.finish`."""
-        self.comm.count("gradient", self.mine.nbytes)
+        size = self.total.size if size is None else size
+        start, stop = (size * r // self.node.size for r in (self.node.rank, self.node.rank + 1))
+        self.comm.count(self.purpose, size * self.mine.itemsize)
         self.node.barrier()  # all vectors are written
-        add_rows(self.rows, self.start, self.stop, self.total)
+        add_rows(self.rows, start, stop, self.total)
         if self.across.size > 1:
-            self.comm.allreduce(self.across, self.total[self.start : self.stop])
+            self.comm.allreduce(self.across, self.total[start:stop])
         self.node.barrier()  # all slices are there
 
 
-def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None) -> Summer:
+def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None, purpose: str = "gradient") -> Summer:
     """Return the faster way to sum vectors of `size` elements again and again (collective).
 
     Parameters
@@ -84,12 +85,14 @@ def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None) -> 
     dtype : dtype
     node : Comm, optional
         Ranks that share memory; found out unless given.
+    purpose : str
+        What the messages are counted as.
     """
     node = node or comm.on_node()
     if comm.size == 1 or size < LEAST or int(comm.max(node.size)) == 1:
-        return Allreduce(comm, size, dtype)
+        return Allreduce(comm, size, dtype, purpose)
     if -int(comm.max(-node.size)) != int(comm.max(node.size)):  # slices would not meet
-        return Allreduce(comm, size, dtype)
+        return Allreduce(comm, size, dtype, purpose)
     across = comm.mpi.Split(node.rank, comm.rank)
     comm.family.append(across)
-    return SharedSum(comm, node, across, size, dtype)
+    return SharedSum(comm, node, across, size, dtype, purpose)

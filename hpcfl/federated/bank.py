@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hpcfl.federated.room import Room
 from hpcfl.federated.types import Run
 from hpcfl.kernels.tables import NONE, Plan
 from hpcfl.layout import Layout
@@ -25,6 +26,8 @@ class Bank:
         Of the vectors.
     local : tuple of str
         Names of the layout that never leave a client.
+    room : Room, optional
+        Where the clients' vectors lie.
 
     Attributes
     ----------
@@ -40,11 +43,12 @@ class Bank:
         keeps: int,
         layout: Layout,
         local: tuple[str, ...] = (),
+        room: Room | None = None,
     ) -> None:
         self.told, self.shared, self.layout = told, shared, layout
         self.own_names, self.shared_names = local, tuple(name for name in layout.shapes if name not in local)
         self.names: dict[str, int] = {}
-        self.own = np.empty((keeps + SPARE, clients, shared.shape[1]), shared.dtype)
+        self.own = (room or Room()).take((keeps + SPARE, clients, shared.shape[1]), shared.dtype)
 
     @property
     def stays(self) -> np.ndarray:
@@ -56,6 +60,10 @@ class Bank:
 
     def __setitem__(self, name: str, value: np.ndarray) -> None:
         self.own[self.place(name)] = value
+
+    def make(self, name: str) -> np.ndarray:
+        """Return a client vector (clients, P) to be filled, as by NumPy's `out`; made if there is none."""
+        return np.asarray(self.own[self.place(name)])
 
     def place(self, name: str) -> int:
         """Return the place in `own` of a client vector, made if there is none."""

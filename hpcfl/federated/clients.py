@@ -13,6 +13,7 @@ from hpcfl.federated.downlink import ACCEPTED, MODEL, STATS
 from hpcfl.federated.kept import Kept
 from hpcfl.federated.local import Local
 from hpcfl.federated.population import Population
+from hpcfl.federated.room import Room
 from hpcfl.federated.types import Me, Vectors
 from hpcfl.federated.uplink import Uplink
 from hpcfl.seeding import key
@@ -40,7 +41,7 @@ class Clients:
 
     def __init__(self, job: Job, objective: Any, people: Population, kept: Kept) -> None:
         self.job, self.people, self.kept, self.strategy = job, people, kept, job.federated.strategy
-        self.local = Local(job, objective, people)
+        self.local, self.room = Local(job, objective, people), Room()
         self.salts = STRIDE * np.arange(1, people.counts.size + 1, dtype=np.uint64)
         self.stays = self.strategy.local(tuple(objective.layout.shapes))
         self.spared = int(objective.layout.mask(self.stays).sum())
@@ -72,7 +73,7 @@ class Clients:
         me = Me(ids[:, None], rows, steps[:, None] * 1.0, path, loss, rate)
         one = len(models) == 1 and which is None
         told |= {"w": 0} if one else {}
-        bank = Bank(told, shared, ids.size, len(self.kept.keeps), self.local.layout, self.stays)
+        bank = Bank(told, shared, ids.size, len(self.kept.keeps), self.local.layout, self.stays, self.room)
         if not one:
             bank["w"] = models[self.strategy.choose(me) if which is None else which]
         self.kept.load(ids, bank)

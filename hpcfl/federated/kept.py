@@ -10,6 +10,7 @@ import numpy as np
 from hpcfl.comm.communicator import Comm
 from hpcfl.comm.window import shared
 from hpcfl.federated.bank import Bank
+from hpcfl.federated.live import Live
 from hpcfl.federated.slots import SlotFiles, starts
 
 
@@ -19,7 +20,8 @@ class Kept:
     A client's vectors fill a slot in the file of the rank that ran it last. A slot that a checkpoint
     needs is never written again: the client moves to another one. So a checkpoint is a table of slots,
     once what is new has reached the disk, and going back to it is exact. A client that is rejected is
-    not written, and stays what it was.
+    not written, and stays what it was. Where all vectors fit into `memory` they live there, and what is
+    new is written when a checkpoint asks for it.
 
     Parameters
     ----------
@@ -59,6 +61,7 @@ class Kept:
             last = np.array([max(starts(path), default=0)], np.int64)
             start = int(comm.bcast(last, purpose="state")[0]) + 1
             width = len(self.keeps) * like.nbytes
+            self.live = Live(self.node, len(keeps), clients, like) if clients * width <= memory else None
             with comm.together("making the files of client state"):
                 self.files = SlotFiles(path, start, comm.rank, width, max(memory // self.node.size, 1))
             here = self.node.allgather(np.array([comm.rank]), "state")[:, 0].tolist()
@@ -72,22 +75,40 @@ class Kept:
         if not self.keeps:
             return
         at = self.at[ids]
-        files, slots = self.handles[at[:, 0]], at[:, 1]
+        files = self.handles[at[:, 0]]
+        new = ~self.live.there[ids] if self.live else files < 0
         for part, (name, first) in enumerate(self.keeps.items()):
-            bank[name] = np.zeros_like(bank["w"]) if first == "zeros" else bank["w"]
-            self.files.read(files, slots, part, bank[name])
+            rows = bank.make(name)
+            if self.live:
+                self.live.load(ids, part, rows)
+            else:
+                self.files.read(files, at[:, 1], part, rows)
+            if new.any():
+                rows[new] = 0 if first == "zeros" else np.broadcast_to(bank["w"], rows.shape)[new]
 
     def store(self, ids: np.ndarray, accepted: np.ndarray, bank: Bank) -> None:
         """Keep the vectors of the `accepted` ones of the clients `ids`; the others stay what they were."""
-        if self.keeps:
-            whole = bool(accepted.all())
-            self._write(ids[accepted], [bank[name] if whole else bank[name][accepted] for name in self.keeps])
+        if not self.keeps:
+            return
+        whole = bool(accepted.all())
+        mine, vectors = ids[accepted], [bank[name] if whole else bank[name][accepted] for name in self.keeps]
+        if self.live is None:
+            self._write(mine, vectors)
+            return
+        for part, rows in enumerate(vectors):
+            self.live.store(mine, part, rows)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Bring this rank's file to the disk; return the node's table of slots, from its first rank."""
+        """Bring what is new to the disk; return the node's table of slots, from its first rank (collective)."""
         if not self.keeps:
             return {}
-        self.files.sync()
+        with self.comm.together("writing what clients keep"):
+            if self.live:
+                late = self.live.share()
+                self._write(late, [np.ascontiguousarray(rows[late]) for rows in self.live.rows])
+            self.files.sync()
+        if self.live:
+            self.live.late[:] = False
         ids = np.flatnonzero(self.at[:, 0]) if self.node.rank == 0 else np.empty(0, np.int64)
         slots = np.column_stack([np.full(ids.size, self.files.start), self.at[ids] - [1, 0]])
         return {"clients": ids, "slots": slots} if ids.size else {}
@@ -123,6 +144,8 @@ class Kept:
                     file = np.array([self.files.open(start, rank)], np.int32)
                     for part, rows in enumerate(vectors):
                         self.files.read(file, np.array([slot]), part, rows)
+                        if self.live:
+                            self.live.store(client, part, rows)
                     self._write(client, vectors)
 
     def _own(self, table: np.ndarray) -> np.ndarray:

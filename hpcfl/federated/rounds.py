@@ -51,7 +51,7 @@ class Rounds:
         self.shared = self.downlink.vectors
         self.past: list[np.ndarray] = []  # the newest models, as far back as clients train on them
         models, parts = max(self.models, fed.hierarchy.groups), (self.strategy.sends, self.strategy.asks)
-        self.uplink, self.first = (Uplink(part, w.size, job, comm, models) for part in parts)
+        self.uplink, self.first = (Uplink(part, w.size, job, comm, models, most) for part in parts)
         self.outbound = Outbound(job, objective.layout, people, comm)
         keeps = {**self.strategy.keeps, **self.outbound.keeps}
         self.groups, self.group = self._homes(bool(keeps))
@@ -102,9 +102,10 @@ class Rounds:
 
     def tell(self, clients: int = 0) -> None:
         """Broadcast the model, what the strategy tells with it, and the stats of a round's clients (collective)."""
-        self.shared[: self.models] = self.server["w"]
-        for i, name in enumerate(self.strategy.told, self.models):
-            self.shared[i] = self.server[name]
+        if self.comm.rank == 0:
+            self.shared[: self.models] = self.server["w"]
+            for i, name in enumerate(self.strategy.told, self.models):
+                self.shared[i] = self.server[name]
         self.downlink.send(clients)
         if self.timetable.arrivals:
             self.past = [*self.past, self.w.copy()][-self.timetable.reach :]

@@ -100,7 +100,7 @@ class Strategy:
     One frozen dataclass per file of ``strategies``. All of a rank's clients are worked on at
     once: ``bank[name]`` is (P,) for what the server told and (clients, P) for what is a client's
     own, so that plain NumPy expressions serve any number of clients. ``bank[name] = value``
-    makes or fills a client vector.
+    makes or fills a client vector; ``bank.make(name)`` is one for NumPy's `out`.
 
     Attributes
     ----------

@@ -8,14 +8,18 @@ import numpy as np
 
 from hpcfl.comm.agreement import Rider
 from hpcfl.comm.communicator import Comm
+from hpcfl.comm.summer import summer
 from hpcfl.config import Job
 from hpcfl.federated import fixed
 from hpcfl.federated.cohort import Cohort
 from hpcfl.federated.downlink import ACCEPTED, MODEL, STATS
+from hpcfl.federated.room import Room
 from hpcfl.federated.slices import Slices
 from hpcfl.federated.types import Part, Vectors
 
 TRAINING = "training clients"
+RIDER = 2  # words of a rider
+Numbers = dict[str, float]
 Messages = tuple[np.ndarray, Vectors, np.ndarray]  # places, parts, stats of some clients
 
 
@@ -34,6 +38,8 @@ class Uplink:
     comm : Comm
     models : int
         Models of the server; each part is combined for each model by itself.
+    clients : int
+        The largest cohort.
 
     Attributes
     ----------
@@ -42,21 +48,32 @@ class Uplink:
         first; {} for the mean.
     """
 
-    def __init__(self, parts: tuple[Part, ...], size: int, job: Job, comm: Comm, models: int) -> None:
+    def __init__(self, parts: tuple[Part, ...], size: int, job: Job, comm: Comm, models: int, clients: int) -> None:
         fed, self.parts, self.comm, self.models = job.federated, parts, comm, models
         self.aggregator, self.weighting, self.bound = fed.aggregator, fed.weighting, fed.bound
         self.gather = fed.exchange == "gather"
         self.lengths, self.numbers = [size if p.size == "w" else 1 for p in parts], np.arange(models)[:, None]
         self.ends = (np.cumsum([0, *self.lengths]) * models).tolist()
+        kinds = [self.weighting or p.weight for p in parts]
+        self.kinds = tuple(dict.fromkeys(kinds))
+        self.pieces = list(zip([p.name for p in parts], kinds, self.ends[:-1], self.ends[1:], strict=True))
         self.last: Vectors = {}
+        self.rooms: dict[str, Room] = {}
         if self.aggregator.stack:
             self.last = {p.name: np.zeros((models, n)) for p, n in zip(parts, self.lengths, strict=True)}
             self.slices = {n: Slices(n, comm) for n in set(self.lengths)}
+        elif parts and not self.gather:
+            self.rooms = {p.name: Room() for p in parts}
+            self.sum = summer(comm, self._words(clients), np.dtype(np.int64), purpose="updates")
 
     def empty(self, clients: int, dtype: np.typing.DTypeLike) -> Vectors:
-        """Return room for the messages of `clients` clients: vectors in `dtype`, numbers in float64."""
+        """Return room for the messages of `clients` clients: vectors in `dtype`, numbers in float64.
+
+        Where they are added up, those before are over then.
+        """
         sizes = zip(self.parts, self.lengths, strict=True)
-        return {p.name: np.empty((clients, n), dtype if p.size == "w" else np.float64) for p, n in sizes}
+        kinds = {p.name: ((clients, n), dtype if p.size == "w" else np.float64) for p, n in sizes}
+        return {name: self.rooms.get(name, Room()).take(*kind) for name, kind in kinds.items()}
 
     def message_bytes(self, itemsize: int) -> int:
         """Return the bytes of a client's message, as a deployment would send it."""
@@ -91,16 +108,14 @@ class Uplink:
             return self._summed(messages, cohort, rider)
         with self.comm.together(TRAINING):
             out, stats = _joined(messages)
-        rider.known = self.comm.reduce(rider.own.copy(), purpose="updates")
+        rider.known = self.comm.sum(rider.own.copy(), "updates")
         return (self._sliced if self.aggregator.stack else self._gathered)(out, stats, cohort)
 
     def _summed(self, messages: Iterable[Messages], cohort: Cohort, rider: Rider) -> tuple[Vectors, np.ndarray]:
-        """Add all up in one sum: the updates, the stats as bit patterns, of which the others add zeros, the rider."""
-        end = self.ends[-1] + cohort.ids.size * STATS
-        total = np.zeros(end + rider.own.size, np.int64)
-        sums, bits, last = total[: self.ends[-1]], total[self.ends[-1] : end].reshape(-1, STATS), total[end:]
-
-        scales = self._scales(cohort)
+        """Add all up in one sum: the updates, the rider, the stats as bit patterns, of which the others add zeros."""
+        used, scales = self._words(cohort.ids.size), self._scales(cohort)
+        self.sum.mine[:used] = 0
+        sums, last, bits = self._cut(self.sum.mine[:used])
 
         def add() -> None:
             for places, out, stats in messages:
@@ -109,38 +124,45 @@ class Uplink:
 
         rider.run(TRAINING, add)
         last[:] = rider.own
-        self.comm.reduce(total, purpose="updates")
-        rider.known, whole, got = last, bits.view(np.float64), None
+        self.sum.finish(used)
+        sums, rider.known, bits = self._cut(self.sum.total[:used])
+        whole, got = bits.view(np.float64), None
         if self.comm.rank == 0:
             got = rider.run("adding updates up", lambda: self._means(sums, whole, scales, cohort))
         return got or {}, whole
 
-    def _add(self, out: Vectors, rows: np.ndarray, stats: np.ndarray, scales: list[float], total: np.ndarray) -> None:
+    def _words(self, clients: int) -> int:
+        """Return the length of a sum of the updates of so many clients."""
+        return int(self.ends[-1]) + RIDER + clients * STATS
+
+    def _cut(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return updates, rider and stats (clients, STATS) of a sum."""
+        head = self.ends[-1]
+        return words[:head], words[head : head + RIDER], words[head + RIDER :].reshape(-1, STATS)
+
+    def _add(self, out: Vectors, rows: np.ndarray, stats: np.ndarray, scales: Numbers, total: np.ndarray) -> None:
         shares = self._shares(rows, stats)
-        for part, share, scale, a, b in zip(self.parts, shares, scales, self.ends[:-1], self.ends[1:], strict=True):
-            for weights, sums in zip(share, total[a:b].reshape(self.models, -1), strict=True):
-                fixed.add(out[part.name], weights, scale, sums)
+        for name, kind, a, b in self.pieces:
+            for weights, sums in zip(shares[kind], total[a:b].reshape(self.models, -1), strict=True):
+                fixed.add(out[name], weights, scales[kind], sums)
 
-    def _shares(self, rows: np.ndarray, stats: np.ndarray) -> list[np.ndarray]:
-        """Return, for each part, the weight of each client in each model's mean, (models, clients)."""
+    def _shares(self, rows: np.ndarray, stats: np.ndarray) -> Vectors:
+        """Return the weight of each client in each model's mean, (models, clients), for each kind of weight."""
         mine = stats[:, ACCEPTED] * (stats[:, MODEL] == self.numbers)
-        shares = {"rows": mine * rows, "one": mine}
-        return [shares[self.weighting or part.weight] for part in self.parts]
+        return {kind: mine * rows if kind == "rows" else mine for kind in self.kinds}
 
-    def _scales(self, cohort: Cohort) -> list[float]:
-        return [fixed.scale(float(self.weights(part, cohort.rows).sum()), self.bound) for part in self.parts]
+    def _scales(self, cohort: Cohort) -> Numbers:
+        """Return the scale of the sums for each kind of weight."""
+        rows = cohort.rows
+        return {kind: fixed.scale(rows.sum() if kind == "rows" else rows.size, self.bound) for kind in self.kinds}
 
-    def _means(self, total: np.ndarray, stats: np.ndarray, scales: list[float], cohort: Cohort) -> Vectors:
-        got: Vectors = {}
-        shares = self._shares(cohort.rows, stats)
-        for part, share, scale, a, b in zip(self.parts, shares, scales, self.ends[:-1], self.ends[1:], strict=True):
-            weights = share.sum(1).tolist()
-            if not any(weights):
-                return {}
-            per = [(weight or 1.0) * scale for weight in weights]  # the scale is 2^s
-            means = total[a:b].reshape(self.models, -1) / np.array(per)[:, None]
-            got[part.name] = means if self.models > 1 else means[0]
-        return got
+    def _means(self, total: np.ndarray, stats: np.ndarray, scales: Numbers, cohort: Cohort) -> Vectors:
+        shares = {kind: share.sum(1).tolist() for kind, share in self._shares(cohort.rows, stats).items()}
+        if not all(map(any, shares.values())):
+            return {}
+        per = {kind: np.array([[(w or 1.0) * scales[kind]] for w in share]) for kind, share in shares.items()}  # 2^s
+        means = {name: total[a:b].reshape(self.models, -1) / per[kind] for name, kind, a, b in self.pieces}
+        return means if self.models > 1 else {name: v[0] for name, v in means.items()}
 
     def _gathered(self, out: Vectors, stats: np.ndarray, cohort: Cohort) -> tuple[Vectors, np.ndarray]:
         order = np.concatenate(cohort.places)

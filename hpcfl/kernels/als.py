@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hpcfl.kernels.copies import copy
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.gram import BLOCK, PAD, add_gram
 from hpcfl.kernels.posdef import PANEL, solve
@@ -56,14 +57,14 @@ def explicit(
             rest += _gather(index[start:stop], rating[start:stop], other, hyper[3], block, sums)
             add_gram(block, stop - start, gram)
         for i in range(k):
-            system[i, i:k] = gram[i, i:k]
+            copy(gram[i, i:k], system[i, i:k])
             system[i, p] = sums[1, i]
         if hyper[2]:
-            system[:k, k] = sums[0, :k]
+            copy(sums[0, :k], system[:k, k])
             system[k, k], system[k, p] = count, rest
         _regularize(system, k + int(hyper[2]), hyper[0] * count if hyper[1] else hyper[0])
         solve(system, x)
-        out[u] = x[: k + 1]
+        copy(x[: k + 1], out[u])
 
 
 @part

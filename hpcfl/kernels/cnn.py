@@ -25,6 +25,7 @@ from hpcfl.kernels.conv import (
     convolve,
     convolve_back,
 )
+from hpcfl.kernels.copies import copy
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.layers import activate, back_activation, bias_sum, gather
 from hpcfl.kernels.loss import derivative
@@ -168,4 +169,4 @@ def scores(w, x, rows, affine, spec, work, out):
         m = batch.size
         gather(x, batch, affine, values[: m * d].reshape(m, d))
         at = forward(w, spec, m, work)
-        out[start : start + m] = values[at : at + m * k].reshape(m, k)
+        copy(values[at : at + m * k], out[start : start + m].reshape(m * k))

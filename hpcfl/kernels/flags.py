@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 # One BLAS thread a rank: set before SciPy's OpenBLAS is loaded by the first np.dot in a kernel.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -33,11 +34,12 @@ def cache_folder() -> Path:
 
 setattr(numba.config, "CACHE_DIR", str(cache_folder()))  # noqa: B010 (the type checker does not know it)
 
-jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract", "arcp"})
+FAST = {"reassoc", "nsz", "contract", "arcp"}
+jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 exact = numba.njit(cache=True, nogil=True, error_model="numpy")
-# `jit` for a function that is part of other kernels. A process that has just compiled a kernel may run another copy of
-# what it calls than one that loads it from the cache, with sums in another order; with no calls left there is one copy.
-part = numba.njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract", "arcp"}, forceinline=True
-)
-exact_part = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+# `jit` and `exact` for a function that is part of other kernels. A process that has just compiled a kernel may run
+# another copy of what it calls than one that loads it from the cache, with sums in another order; with no calls left
+# there is one copy. Nor is it called from C (see `typed`), which saves making an entry for that.
+INSIDE: dict[str, Any] = {"forceinline": True, "no_cfunc_wrapper": True}
+part = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, **INSIDE)
+exact_part = numba.njit(cache=True, nogil=True, error_model="numpy", **INSIDE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hpcfl.kernels.copies import copy
 from hpcfl.kernels.flags import exact, exact_part
 from hpcfl.kernels.forest_category import SET, better_set
 from hpcfl.kernels.forest_count import clear, count
@@ -37,8 +38,8 @@ def partition(codes, feature, goes, order, stats, spare_order, spare_stats):
         left += go
         right += np.uint64(1) - go
     first, rest = np.int64(left), np.int64(right)
-    order[first:] = spare_order[:rest]
-    stats[first:] = spare_stats[:rest]
+    copy(spare_order[:rest], order[first:])
+    copy(spare_stats[:rest], stats[first:])
     return first
 
 
@@ -130,7 +131,7 @@ def descend(codes, order, stats, key, rule, out, place):
         out.node[at, 0], out.node[at, 1], out.node[at, 2] = feature, cut, made
         out.gain[at] = work.best[0] - parent
         if cut >= SET:
-            out.sets[at] = work.chosen
+            copy(work.chosen, out.sets[at])
         for side in range(1, -1, -1):
             todo[waiting, 0] = middle if side else a
             todo[waiting, 1] = b if side else middle

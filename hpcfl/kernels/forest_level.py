@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hpcfl.kernels.copies import copy
 from hpcfl.kernels.flags import exact
 from hpcfl.kernels.forest_category import better_set
 from hpcfl.kernels.forest_count import used
@@ -22,7 +23,7 @@ def totals(stats, bounds, classes, shift, out):
         a, b = bounds[j]
         total(stats[a:b], classes, shift, sums)
         out[j, 0] = b - a
-        out[j, 1:] = sums[1]
+        copy(sums[1], out[j, 1:])
 
 
 @exact
@@ -33,7 +34,7 @@ def drawn(keys, tried, d, out):
         stop = min(tried[j] + out.shape[1], d)
         draw(keys[j], 0, stop, perm)
         out[j] = -1
-        out[j, : stop - tried[j]] = perm[tried[j] : stop]
+        copy(perm[tried[j] : stop], out[j, : stop - tried[j]])
         undraw(keys[j], stop, perm)
 
 
@@ -144,14 +145,14 @@ def look(hist, units, keys, known, rule, best, chosen, room):
     hist, rule, best, chosen, room, known = lent(hist), lent(rule), lent(best), lent(chosen), lent(room), lent(known)
     width = known.shape[1] - 2
     for j in range(keys.size):
-        room.sums[1] = known[j, 1:]
+        copy(known[j, 1:], room.sums[1])
         best[j, 0], best[j, 1], best[j, 2], best[j, 3] = -np.inf, -1, 0, 0
         best[j, 4], _ = score_of(rule.spec[0], rule.limits[0], room.sums)
     for u in range(units.shape[0]):
         j, f = units[u, 1], units[u, 2]
         if f < 0:
             continue
-        room.sums[1] = known[j, 1:]
+        copy(known[j, 1:], room.sums[1])
         work = Work(hist[units[u, 0]], room.bits, room.sums, room.bins, room.scores, best[j], chosen[j])
         m = used(work.hist, width, room.bins)
         if rule.kinds[f]:

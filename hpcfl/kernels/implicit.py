@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from hpcfl.kernels.als import room
+from hpcfl.kernels.copies import copy
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.gram import BLOCK, add_gram
 from hpcfl.kernels.posdef import solve
@@ -62,7 +63,7 @@ def cholesky(
         for i in range(k, p):
             system[i, i] = 1
         solve(system, x)
-        out[u] = x[: k + 1]
+        copy(x[: k + 1], out[u])
 
 
 @part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from hpcfl.kernels.copies import copy
 from hpcfl.kernels.flags import part
 from hpcfl.kernels.matmul import DEPTH, STACK, matmul, matmul_rows, matmul_tree, transpose
 from hpcfl.kernels.prefetch import prefetch
@@ -107,7 +108,7 @@ def bias_tree(delta, bounds, stack, out):
                 for j in range(n):
                     slots[top - 1, j] += slots[top, j]
                 done //= 2
-        out[start : start + n] = slots[0]
+        copy(slots[0], out[start : start + n])
 
 
 @part

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hpcfl.kernels.copies import copy
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.lent import lent
 from hpcfl.kernels.passes import axpy, clip, pull
@@ -29,7 +30,7 @@ def _mix(z):
 def shuffle(key, epoch, rows, order):
     """Write `rows` to `order`, permuted by Fisher and Yates with draws keyed by (key, epoch)."""
     n = rows.size
-    order[:n] = rows
+    copy(rows, order[:n])
     base = _mix(key + np.uint64(epoch) * np.uint64(0x9E3779B97F4A7C15))
     for i in range(n - 1, 0, -1):
         word = _mix(base + np.uint64(i) * np.uint64(0x9E3779B97F4A7C15))
@@ -133,8 +134,9 @@ def _solve(loss_grad, step, at, data, plan, solver, vectors, scratch):
     start, out, anchor, drift, ref, inner, steps = plan.vectors[r]
     mu, follow, look = plan.numbers[r]
     x, grad, spare = own[out, c], scratch.grads[0], scratch.grads[1]
-    x[:] = _vector(start, c, vectors)
-    scratch.grads[2] = x
+    copy(_vector(start, c, vectors), x)
+    if len(plan.still) > 0:
+        copy(x, scratch.grads[2])
     scratch.state[:] = 0
     scratch.ghost[:] = 0
     rows = data.rows[data.starts[data.who[c]] : data.starts[data.who[c] + 1]]
@@ -153,7 +155,7 @@ def _solve(loss_grad, step, at, data, plan, solver, vectors, scratch):
                 stats[c, 0] += loss
                 stats[c, 1] += weight
             if look != 0.0:
-                spare[:] = x
+                copy(x, spare)
                 axpy(-look, grad, spare)
                 batch = _batch(data.streams[c], drawn, solver.batch, rows, scratch.order)
                 drawn += 1
@@ -173,7 +175,8 @@ def _solve(loss_grad, step, at, data, plan, solver, vectors, scratch):
             pull(follow, x, own[anchor, c])
     for k in range(plan.still.shape[0]):
         if plan.still[k, 0] == r:
-            x[plan.still[k, 1] : plan.still[k, 2]] = scratch.grads[2, plan.still[k, 1] : plan.still[k, 2]]
+            a, b = plan.still[k, 1], plan.still[k, 2]
+            copy(scratch.grads[2, a:b], x[a:b])
     if r == 0:
         stats[c, 2] = -scratch.ghost[0, 0]
 

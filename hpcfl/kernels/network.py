@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hpcfl.kernels.copies import copy
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.layers import backward, forward, gather
 from hpcfl.kernels.lent import lent
@@ -119,4 +120,4 @@ def scores(w, x, rows, affine, spec, work, out):
         batch = rows[start : start + CHUNK]
         m = batch.size
         at = forward(w, x, batch, affine, spec, work)
-        out[start : start + m] = work[at : at + m * k].reshape(m, k)
+        copy(work[at : at + m * k], out[start : start + m].reshape(m * k))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from hpcfl.federated.types import Me, Part, Run, Strategy, Vectors
+from hpcfl.kernels.control import control
 
 
 @dataclass(frozen=True)
@@ -27,20 +28,16 @@ class Scaffold(Strategy):
         """Return the server's control variate."""
         return {"c": np.zeros_like(w)}
 
-    def client(self, bank: Vectors, me: Me) -> tuple[Run, ...]:
+    def client(self, bank: Any, me: Me) -> tuple[Run, ...]:
         """Train with corrected gradients."""
-        bank["drift"] = bank["c"] - bank["ck"]
+        np.subtract(bank["c"], bank["ck"], out=bank.make("drift"))
         return (Run(drift="drift"),)
 
-    def message(self, bank: Vectors, me: Me, out: Vectors) -> None:
+    def message(self, bank: Any, me: Me, out: Vectors) -> None:
         """Send the way that was gone and the change of the control variate."""
-        dw, dc = out["dw"], out["dc"]
-        np.subtract(bank["x"], bank["w"], out=dw)
-        np.divide(dw, -me.path.astype(dw.dtype), out=dc)
-        dc -= bank["c"]
-        bank["ck"] += dc
+        control(bank["x"], bank["w"], bank["c"], me.path[:, 0], bank["ck"], out["dw"], out["dc"])
 
     def combine(self, server: Vectors, got: Vectors, share: float, rate: float) -> np.ndarray:
         """Go the mean way; the control variate moves by the share of clients that took part."""
-        server["c"] += share * got["dc"]
+        server["c"] += np.multiply(got["dc"], share, out=got["dc"])
         return got["dw"]

@@ -11,15 +11,16 @@ comm = world()
 for size in {sizes}:
     nodes = [None, Comm(comm.mpi.Split(comm.rank // {node}, comm.rank))]  # the second: as if nodes had so many ranks
     for node in nodes:
-        ours, plain = summer(comm, size, np.dtype(np.float64), node), Allreduce(comm, size, np.float64)
+        ours, plain = summer(comm, size, np.dtype(np.float64), node), Allreduce(comm, size, np.dtype(np.float64), "gradient")
         assert isinstance(ours, SharedSum) == (size >= 2048 and (node is None or comm.size % {node} == 0)), size
         for step in range(3):
             rng = np.random.default_rng([step, comm.rank])
             ours.mine[:] = plain.mine[:] = rng.integers(-99, 99, size)
-            ours.finish()
-            plain.finish()
+            some = (None, size, size // 3 + 1)[step]
+            ours.finish(some)
+            plain.finish(some)
             assert np.abs(ours.total).sum() > 0
-            assert (ours.total == plain.total).all(), (size, step)
+            assert (ours.total[:some] == plain.total[:some]).all(), (size, step)
 """
 
 

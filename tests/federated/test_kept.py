@@ -10,57 +10,74 @@ import pytest
 from hpcfl.comm.communicator import alone
 from hpcfl.data.checkpoint import Checkpoints
 from hpcfl.errors import DataError
+from hpcfl.federated.bank import Bank
 from hpcfl.federated.kept import Kept
+from hpcfl.models.linear import Linear
 from tests.federated.test_rounds import PRELUDE, folder, job, run  # noqa: F401
 
 
-def make(path, checkpoints=1, memory=0):
-    return Kept({"a": "zeros", "b": "w"}, 6, np.zeros(3, np.float32), alone(), path, memory, checkpoints)
+@pytest.fixture(params=[0, 1 << 20], ids=["in files", "in memory"])
+def make(request, tmp_path):
+    """Return a function that makes clients' state: two parts of six clients."""
+    keeps, like = {"a": "zeros", "b": "w"}, np.zeros(3, np.float32)
+    return lambda checkpoints=1: Kept(keeps, 6, like, alone(), tmp_path, request.param, checkpoints)
+
+
+def bank_of(clients):
+    return Bank({"w": 0}, np.full((1, 3), 7, np.float32), clients, 2, Linear().layout(2, 1))
 
 
 def put(kept, ids, value, accepted=True):
-    bank = {name: np.full((len(ids), 3), value + k, np.float32) for k, name in enumerate("ab")}
-    kept.store(np.array(ids), np.full(len(ids), accepted), bank)
+    bank = bank_of(len(ids))
+    bank["a"], bank["b"] = value, value + 1
+    kept.store(np.array(ids), np.broadcast_to(accepted, len(ids)), bank)
 
 
 def get(kept, client):
-    bank = {"w": np.full((1, 3), 7, np.float32)}
-    kept.load(np.array([client]), bank)
+    bank = bank_of(2)
+    kept.load(np.array([client, client]), bank)
+    assert all((bank[name] == bank[name][0, 0]).all() for name in "ab")
     return [float(bank[name][0, 0]) for name in "ab"]
 
 
-def test_first_use_storing_and_rejection(tmp_path):
-    kept = make(tmp_path, memory=1)
+def test_first_use_storing_and_rejection(make):
+    kept = make()
     assert get(kept, 4) == [0, 7]
     put(kept, [4, 2], 10)
     put(kept, [4], 20, accepted=False)
-    assert [get(kept, c) for c in (4, 2, 0)] == [[10, 11], [10, 11], [0, 7]]
+    put(kept, [0, 2], 30, accepted=[False, True])
+    assert [get(kept, c) for c in (4, 2, 0)] == [[10, 11], [30, 31], [0, 7]]
 
 
-def test_going_back_to_a_checkpoint_is_exact(tmp_path):
-    kept, home = make(tmp_path), np.ones(6, bool)
+def test_going_back_to_a_checkpoint_is_exact(make, tmp_path):
+    kept, home = make(), np.ones(6, bool)
     put(kept, [0, 1], 1)
     saved = {name: [a.copy()] for name, a in kept.arrays().items()}
     kept.settle(True)
     put(kept, [0, 3], 5)
     put(kept, [0], 6)
-    lost = make(tmp_path)
+    lost = make()
     lost.restore(saved, home)
     assert [get(lost, c) for c in (0, 1, 3)] == [[1, 2], [1, 2], [0, 7]]
+    put(lost, [3], 8)
+    again = {name: [a.copy()] for name, a in lost.arrays().items()}
+    lost = make()
+    lost.restore(again, home)
+    assert [get(lost, c) for c in (0, 1, 3)] == [[1, 2], [1, 2], [8, 9]]
     shutil.rmtree(tmp_path / "000001")
     with pytest.raises(DataError, match="what clients keep is not all there"):
-        make(tmp_path).restore(saved, home)
+        make().restore(saved, home)
 
 
-def test_files_do_not_grow_without_end_and_old_ones_go(tmp_path):
-    kept = make(tmp_path, checkpoints=2)
+def test_files_do_not_grow_without_end_and_old_ones_go(make, tmp_path):
+    kept = make(checkpoints=2)
     for i in range(20):
         put(kept, [0, 1, 2], i)
         kept.arrays()
         kept.settle(i % 3 > 0)
         assert get(kept, 1) == [i, i + 1]
     assert kept.used <= 3 * 4
-    again = make(tmp_path, checkpoints=2)
+    again = make(checkpoints=2)
     again.restore({name: [a] for name, a in kept.arrays().items()}, np.ones(6, bool))
     for _ in range(2):
         assert len(list(tmp_path.iterdir())) == 2
@@ -81,9 +98,10 @@ else:
 """
 
 
-def test_a_run_goes_on_to_the_same_bits_on_other_ranks(mpirun, folder, tmp_path):  # noqa: F811
+@pytest.mark.parametrize("memory", [1, 1 << 32])
+def test_a_run_goes_on_to_the_same_bits_on_other_ranks(mpirun, folder, tmp_path, memory):  # noqa: F811
     def table(name):
-        made = job(folder, 7, strategy="scaffold", clients_per_round=3)
+        made = job(folder, 7, strategy="scaffold", clients_per_round=3, state_memory=memory)
         return {**made, "checkpoint": {"every_rounds": 2, "every_seconds": 0.0}, "output": str(tmp_path / name)}
 
     def go(n, name, rounds):

@@ -193,6 +193,14 @@ def test_fixed_point_equals_its_twin_and_knows_no_order():
     assert np.abs(total / factor - exact).max() < 1e-10
 
 
+def test_fixed_point_rounds_to_the_nearest_and_to_the_even_of_two():
+    near = np.arange(-40, 41) / 4
+    x = np.concatenate([near, near + 2.0**50, -(2.0**51) + near, 2.0**52 + near, near * 2.0**58])
+    total = np.zeros(x.size, np.int64)
+    fixed.add(x[None], np.ones(1), 1.0, total)
+    assert (total == np.rint(x).astype(np.int64)).all()
+
+
 def test_fixed_point_mean_is_exact_at_2_to_the_27_rows():
     weights = np.full(64, 2.0**21)
     v = np.random.default_rng(1).standard_normal((64, 50)).astype(np.float32)

@@ -52,11 +52,12 @@ def job(folder, rounds=4, lr=0.05, data=None, **federated):
     }
 
 
-def run(mpirun, folder, n, jobs, timeout=240):
-    """Run jobs, return their parameters and records."""
+def run(mpirun, folder, n, jobs, timeout=240, on_node=99):
+    """Run jobs, as if each node had `on_node` ranks; return their parameters and records."""
     code = (
         PRELUDE
         + f"""
+comm.node = comm.mpi.Split(comm.rank // {on_node}, comm.rank)
 out = []
 for i, table in enumerate(json.loads({json.dumps(jobs)!r})):
     w, records = go(table, {str(folder)!r} + f"/run{{comm.size}}-{{i}}")
@@ -127,6 +128,13 @@ def test_the_same_bits_on_any_number_of_ranks(mpirun, folder, alone, n):
         assert (w == w1).all()
         assert [r["cohort"] for r in records] == [r["cohort"] for r in records1]
         assert [r["train_loss"] for r in records] == [r["train_loss"] for r in records1]
+
+
+def test_the_same_bits_on_several_nodes(mpirun, folder, alone):
+    jobs = [*matrix(folder), job(folder, strategy="scaffold", clients_per_round=4)]
+    (*several, (w, _)), ((w1, _),) = run(mpirun, folder, 3, jobs, on_node=2), run(mpirun, folder, 2, jobs[-1:])
+    assert all((a == b).all() for (a, _), (b, _) in zip(several, alone, strict=True))
+    assert (w == w1).all()
 
 
 def test_reduce_and_gather_are_equal_and_rows_weigh(alone, folder):
