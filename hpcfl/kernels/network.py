@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from hpcfl.kernels import narrow, thin
 from hpcfl.kernels.copies import copy
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.layers import backward, forward, gather
 from hpcfl.kernels.lent import lent
 from hpcfl.kernels.loss import SOFTMAX, derivative
 from hpcfl.kernels.matmul import STACK
-from hpcfl.kernels.narrow import serves, softmax_grad
 
 CHUNK = 512  # rows that are in work at a time: bounds the scratch memory of a full batch
 
@@ -23,7 +23,10 @@ def work_size(spec: np.ndarray, rows: int) -> int:
     """Return the scratch elements that the kernels need for batches of `rows` rows."""
     widths = [int(v) for v in spec[2:]]
     turned = max([a * b for a, b in zip(widths[1:-1], widths[2:], strict=True)], default=0)
-    return min(rows, CHUNK) * (sum(widths) + 2 * max(widths[1:])) + turned + STACK
+    general = min(rows, CHUNK) * (sum(widths) + 2 * max(widths[1:])) + turned + STACK
+    if len(widths) > 2 or spec[0] != SOFTMAX:
+        return general
+    return max(general, thin.work_size(widths[0], widths[1], rows))
 
 
 @jit
@@ -56,8 +59,10 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
         grad[:] = 0
     if spec.size == 4 and spec[3] == 1:
         return single_output(w, x, y, rows, affine, spec[0], work, grad)
-    if spec.size == 4 and spec[0] == SOFTMAX and affine.size == 0 and serves(spec[3], rows.size, x, w):
-        return softmax_grad(w, x, y, rows, grad)
+    if spec.size == 4 and spec[0] == SOFTMAX and affine.size == 0 and narrow.serves(spec[3], rows.size, x, w):
+        return narrow.softmax_grad(w, x, y, rows, grad)
+    if spec.size == 4 and spec[0] == SOFTMAX and thin.serves(spec[3], rows.size, x, w):
+        return thin.softmax_grad(w, x, y, rows, affine, work, grad)
     for start in range(0, rows.size, CHUNK):
         batch = rows[start : start + CHUNK]
         m = batch.size

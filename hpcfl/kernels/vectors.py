@@ -45,22 +45,33 @@ class Matrix:
 
     def load(self, row: Any, column: Any, vector: Any, mask: Any) -> Any:
         """Return the vector that starts at an element."""
-        place = self.builder.bitcast(self.at(row, column), vector.as_pointer())
-        if mask is None:
-            return self.builder.load(place, align=self.size)
-        kind = ir.FunctionType(vector, [place.type, ir.IntType(32), mask.type, vector])
-        load = declare(self.builder, f"llvm.masked.load.{name(vector)}.p0", kind)
-        return self.builder.call(load, [place, ir.Constant(ir.IntType(32), self.size), mask, ir.Constant(vector, None)])
+        return masked(self.builder, self.at(row, column), vector, mask)
 
     def store(self, value: Any, row: Any, column: Any, mask: Any) -> None:
         """Store a vector from an element on."""
-        place = self.builder.bitcast(self.at(row, column), value.type.as_pointer())
         if mask is None:
-            self.builder.store(value, place, align=self.size)
+            keep(self.builder, value, self.at(row, column))
             return
+        place = self.builder.bitcast(self.at(row, column), value.type.as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [value.type, place.type, ir.IntType(32), mask.type])
         store = declare(self.builder, f"llvm.masked.store.{name(value.type)}.p0", kind)
         self.builder.call(store, [value, place, ir.Constant(ir.IntType(32), self.size), mask])
+
+
+def masked(builder: Any, place: Any, vector: Any, mask: Any) -> Any:
+    """Return the vector at an address; where there is a mask that leaves lanes out, those are 0 and are not read."""
+    place, size = builder.bitcast(place, vector.as_pointer()), 4 if isinstance(vector.element, ir.FloatType) else 8
+    if mask is None:
+        return builder.load(place, align=size)
+    kind = ir.FunctionType(vector, [place.type, ir.IntType(32), mask.type, vector])
+    load = declare(builder, f"llvm.masked.load.{name(vector)}.p0", kind)
+    return builder.call(load, [place, ir.Constant(ir.IntType(32), size), mask, ir.Constant(vector, None)])
+
+
+def keep(builder: Any, value: Any, place: Any) -> None:
+    """Store a vector at an address."""
+    size = 4 if isinstance(value.type.element, ir.FloatType) else 8
+    builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=size)
 
 
 def first_lanes(builder: Any, left: Any, lanes: int) -> Any:
@@ -74,6 +85,11 @@ def spread(builder: Any, value: Any, vector: Any) -> Any:
     none = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(none, value, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
+
+
+def shuffle(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
+    """Return the vector of these lanes of `a` and, numbered on from its last one, of `b`."""
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
 
 
 def call(builder: Any, function: str, *args: Any, flags: tuple[str, ...] = ()) -> Any:
