@@ -41,7 +41,7 @@ class Federated:
     error_feedback: bool = key(False, "clients add what the compressor lost to their next message")
     weighting: Literal["", "rows", "one"] = key("", "weight of an update; the strategy's own unless set")
     state_memory: int = key(
-        1 << 32, "bytes of clients' vectors that a node holds in memory at once: half to work on, half of what they keep"
+        1 << 32, "bytes of clients' vectors that a node holds in memory: half to work on, half of what they keep"
     )
     exchange: Literal["reduce", "gather"] = key("reduce", "sum updates by Reduce, or gather them on rank 0")
     bound: float = key(64.0, "largest magnitude of a value in an update; a client past it is left out of the round")
