@@ -12,6 +12,7 @@ import numpy as np
 from hpcfl.data import checks
 from hpcfl.data.csr import CSR
 from hpcfl.data.h5 import open_read
+from hpcfl.data.plain import Plain, lies_plainly
 from hpcfl.data.store import held_as, take
 from hpcfl.data.table import Table, csr_rows, join_csr
 from hpcfl.errors import DataError
@@ -50,7 +51,7 @@ class Lazy:
         self.table, self.ids, self.check = table, ids, check and table.dtype.kind == "f"
         self.dtype, self.shape = held_as(table.dtype), (len(ids), table.features)
         self.files: dict[str, h5py.File] = {}
-        self.runs: dict[str, Runs] = {}
+        self.runs: dict[str, Plain | Runs] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -112,9 +113,10 @@ class Lazy:
             row = int(np.argmax(bad))
             raise DataError(checks.name_bad(self.table, x, bad, int(self.ids[a + row]) - row))
 
-    def _dataset(self, path: str) -> Runs:
+    def _dataset(self, path: str) -> Plain | Runs:
         if path not in self.runs:
-            self.runs[path] = Runs(self._file(path)[self.table.names["x"]])
+            source = self._file(path)[self.table.names["x"]]
+            self.runs[path] = Plain(source) if lies_plainly(source, self.table.dtype) else Runs(source)
         return self.runs[path]
 
     def _file(self, path: str) -> h5py.File:
