@@ -97,6 +97,27 @@ class Lazy:
             out[:] = span[self.ids[a:b] - start]
         self._refuse(out.reshape(-1), out, a)
 
+    def fill_runs(self, starts: np.ndarray, counts: np.ndarray, at: np.ndarray, out: np.ndarray) -> None:
+        """Read `counts` rows, one at least, from each of `starts` on into `out`, from each of `at` on."""
+        first, last, begins = self.ids[starts], self.ids[starts + counts - 1], np.asarray(self.table.starts)
+        file, end = (np.searchsorted(begins, row, "right") - 1 for row in (first, last))
+        quick = (last - first == counts - 1) & (file == end) & (self.dtype == self.table.dtype)
+        for f in np.unique(file[quick]).tolist():
+            path, mine = self.table.files[f], quick & (file == f)
+            source = self._dataset(path)
+            if not isinstance(source, Plain):
+                quick &= ~mine
+                continue
+            try:
+                source.runs(first[mine] - begins[f], counts[mine], at[mine], out)
+            except OSError as error:
+                raise DataError(f"{path}: its rows cannot be read ({error})") from None
+        for a, n, to, done in zip(*(v.tolist() for v in (starts, counts, at, quick)), strict=True):
+            if not done:
+                self.fill(a, a + n, out[to : to + n])
+            elif self.check:
+                self._refuse(out[to : to + n].reshape(-1), out[to : to + n], a)
+
     def sparse(self, a: int, b: int) -> CSR:
         """Return rows [a, b)."""
         start, stop = (int(self.ids[a]), int(self.ids[b - 1]) + 1) if a < b else (0, 0)

@@ -7,6 +7,10 @@ import os
 import h5py
 import numpy as np
 
+from hpcfl.kernels.slots import read_runs
+
+UNKNOWN, NOWHERE = -2, -1  # places of a chunk that was not asked for yet, and of one that was never written
+
 
 class Plain:
     """Runs of rows of a dataset for which `lies_plainly` holds.
@@ -20,11 +24,11 @@ class Plain:
     """
 
     def __init__(self, source: h5py.Dataset) -> None:
-        self.id, self.row = source.id, source.dtype.itemsize * source.shape[1]
-        self.chunk = source.chunks[0] if source.chunks else max(len(source), 1)
-        self.whole: int | None = None if source.chunks else source.id.get_offset()
-        self.known: dict[int, int | None] = {}
-        self.empty = source.fillvalue
+        self.id, self.chunk = source.id, source.chunks[0] if source.chunks else max(len(source), 1)
+        self.places = np.full(-(-len(source) // self.chunk), UNKNOWN, np.int64)
+        if not source.chunks:
+            self.places[:] = source.id.get_offset()
+        self.empty = np.full(source.shape[1], source.fillvalue, source.dtype).view(np.uint8)
         self.handle = os.open(source.file.filename, os.O_RDONLY)
 
     def __del__(self) -> None:
@@ -33,30 +37,33 @@ class Plain:
             os.close(self.handle)
 
     def read(self, start: int, out: np.ndarray) -> None:
-        """Read the rows from `start` on into `out` (n, d).
+        """Read the rows from `start` on into `out` (n, d); errors as in `runs`."""
+        starts, counts = np.array([start]), np.array([len(out)])
+        self._fill(
+            np.arange(start // self.chunk, (start + len(out) - 1) // self.chunk + 1), starts, counts, starts * 0, out
+        )
+
+    def runs(self, starts: np.ndarray, counts: np.ndarray, at: np.ndarray, out: np.ndarray) -> None:
+        """Read `counts` rows, one at least, from each of `starts` on into `out` (m, d), from each of `at` on.
 
         Raises
         ------
         OSError
             The file is too short.
         """
-        at = 0
-        while at < len(out):
-            chunk, within = divmod(start + at, self.chunk)
-            part, place = out[at : at + self.chunk - within], self._place(chunk)
-            if place is None:
-                part[:] = self.empty
-            elif os.preadv(self.handle, [part.data.cast("B")], place + within * self.row) < part.nbytes:
-                raise OSError("the file ends too early")
-            at += len(part)
+        first, last = starts // self.chunk, (starts + counts - 1) // self.chunk
+        between = first[:, None] + np.arange(int((last - first).max()) + 1)
+        self._fill(np.unique(np.minimum(between, last[:, None])), starts, counts, at, out)
 
-    def _place(self, chunk: int) -> int | None:
-        """Return the byte at which a chunk starts; None if it was never written."""
-        if self.whole is not None:
-            return self.whole
-        if chunk not in self.known:
-            self.known[chunk] = self.id.get_chunk_info_by_coord((chunk * self.chunk, 0)).byte_offset
-        return self.known[chunk]
+    def _fill(
+        self, chunks: np.ndarray, starts: np.ndarray, counts: np.ndarray, at: np.ndarray, out: np.ndarray
+    ) -> None:
+        for c in chunks[self.places[chunks] == UNKNOWN].tolist():
+            place = self.id.get_chunk_info_by_coord((c * self.chunk, 0)).byte_offset
+            self.places[c] = NOWHERE if place is None else place
+        rows = out.view(np.uint8)
+        if read_runs(self.handle, self.places, self.chunk, starts, counts, at, self.empty, rows) >= 0:
+            raise OSError("the file ends too early")
 
 
 def lies_plainly(source: h5py.Dataset, dtype: np.typing.DTypeLike) -> bool:

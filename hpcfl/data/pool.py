@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -52,12 +53,30 @@ class Pool:
             self.x = np.full((slots * block, self.lazy.shape[1]), 0, self.lazy.dtype)
 
     def warm(self) -> None:
-        """Compile the kernel that looks for bad values."""
+        """Compile the kernels that read and that look for bad values."""
         if self.lazy.check:
             stream.finite(np.zeros(1, self.lazy.dtype))
+        if not self.sparse and len(self.lazy):
+            self.lazy.fill_runs(*np.array([[0], [1], [0]]), self.x)
 
     def fill(self, half: int, blocks: np.ndarray, offset: np.ndarray) -> None:
         """Read the blocks (s, m) of a window into a half; streams are rings that start at `offset` (s,)."""
+        dense: list[tuple[int, int, int]] = []  # first row, rows, where they go
+        for slot, runs in self._runs(half, blocks, offset):
+            if self.sparse:
+                self._put(slot, runs)
+            else:
+                at = slot * self.pitch
+                for a, b in runs:
+                    dense.append((a, b - a, at))
+                    at += b - a
+        if dense:
+            self.lazy.fill_runs(*np.ascontiguousarray(np.array(dense, np.int64).T), self.x)
+        for a, n, at in dense:
+            self.y[at : at + n] = self.targets[a : a + n]
+
+    def _runs(self, half: int, blocks: np.ndarray, offset: np.ndarray) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+        """Yield each slot of a window, and the runs of local rows that it is for."""
         for j, (start, length) in enumerate(zip(self.starts.tolist(), self.lengths.tolist(), strict=True)):
             for i, b in enumerate(blocks[j].tolist()):
                 count = min(self.block, length - b * self.block)
@@ -65,7 +84,7 @@ class Pool:
                     a = (int(offset[j]) + b * self.block) % length
                     first = min(count, length - a)
                     runs = [(start + a, start + a + first), (start, start + count - first)]
-                    self._put((half * len(self.starts) + j) * WINDOW + i, runs if first < count else runs[:1])
+                    yield (half * len(self.starts) + j) * WINDOW + i, runs if first < count else runs[:1]
 
     def locate(self, half: int, order: np.ndarray) -> None:
         """Turn numbers within a window, `order` (s, rows), into rows of `x`, in place."""
@@ -73,19 +92,15 @@ class Pool:
         order[:] = (slot + order // self.block) * self.pitch + order % self.block
 
     def _put(self, slot: int, runs: list[tuple[int, int]]) -> None:
+        """Read sparse rows into a slot."""
         at, value = slot * self.pitch, slot * self.room
         for a, b in runs:
-            to = slice(at, at + b - a)
-            if self.sparse:
-                rows = self.lazy.sparse(a, b)
-                end = value + rows.data.size
-                self.x.data[value:end], self.x.indices[value:end] = rows.data, rows.indices
-                self.x.indptr[at : at + b - a + 1] = rows.indptr + value
-                value = end
-            else:
-                self.lazy.fill(a, b, self.x[to])
-            self.y[to] = self.targets[a:b]
-            at = to.stop
+            rows = self.lazy.sparse(a, b)
+            end = value + rows.data.size
+            self.x.data[value:end], self.x.indices[value:end] = rows.data, rows.indices
+            self.x.indptr[at : at + b - a + 1] = rows.indptr + value
+            self.y[at : at + b - a] = self.targets[a:b]
+            value, at = end, at + b - a
 
 
 def _most(lengths: np.ndarray, block: int) -> int:

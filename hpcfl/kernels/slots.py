@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numba import types
 
+from hpcfl.kernels.copies import copy
 from hpcfl.kernels.flags import exact
 
 _KIND = types.intp(types.intc, types.intp, types.uintp, types.int64)
@@ -44,4 +45,39 @@ def write_rows(file, slots, width, part, rows):
     for i in range(slots.size):
         if _pwrite(file, rows[i].ctypes.data, size, slots[i] * width + part * size) != size:
             return i
+    return -1
+
+
+@exact
+def read_runs(file, places, chunk, starts, counts, at, empty, rows):
+    """Fill runs of `rows` from a table in `file`, whose rows lie in chunks of `chunk` rows.
+
+    Parameters
+    ----------
+    file : int
+        Handle.
+    places : (chunks,) int64
+        Byte at which each chunk starts; below 0 each of its rows is `empty` (width,) uint8.
+    starts, counts, at : (n,) int64
+        The first row of a run in the table, how many there are, and where they go in `rows`.
+    rows : (m, width) uint8
+
+    Returns
+    -------
+    int
+        The first run that the file did not fill, or -1.
+    """
+    width = rows.shape[1]
+    for i in range(starts.size):
+        done = 0
+        while done < counts[i]:
+            c, to = (starts[i] + done) // chunk, at[i] + done
+            within = starts[i] + done - c * chunk
+            n = min(counts[i] - done, chunk - within)
+            if places[c] < 0:
+                for r in range(to, to + n):
+                    copy(empty, rows[r])
+            elif _pread(file, rows[to].ctypes.data, n * width, places[c] + within * width) != n * width:
+                return i
+            done += n
     return -1

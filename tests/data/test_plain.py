@@ -3,9 +3,13 @@
 import h5py
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from hpcfl.data.lazy import Runs
+from hpcfl.data.lazy import Lazy, Runs
 from hpcfl.data.plain import Plain, lies_plainly
+from hpcfl.data.table import open_table
+from hpcfl.errors import DataError
 
 SHAPE = 23, 5
 KINDS = {
@@ -73,3 +77,42 @@ def test_a_file_that_became_shorter_is_an_error(tmp_path):
             cut.truncate(100_000)
         with pytest.raises(OSError, match="ends too early"):
             reader.read(900, np.zeros((100, 50)))
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Return a table of four files, one of them packed and one without rows, and its rows."""
+    x = np.random.default_rng(1).random((90, 5)).astype(np.float32)
+    cuts, names = (0, 30, 30, 55, 90), "abcd"
+    for name, a, b in zip(names, cuts[:-1], cuts[1:], strict=True):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            keys = {"chunks": (7, 5), "compression": "gzip" if name == "c" else None} if b > a else {}
+            file.create_dataset("x", data=x[a:b], **keys)
+            file["y"] = np.zeros(b - a)
+            file.attrs.update(format="hpcfl", version=1, task="regression")
+    return open_table(tuple(str(tmp_path / f"{name}.h5") for name in names)), x
+
+
+@given(st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_runs_of_a_table_of_files(table, data):
+    source, x = table
+    ids = np.array(sorted(data.draw(st.sets(st.integers(0, 89), min_size=60))))
+    lazy, out = Lazy(source, ids, True), np.zeros((70, 5), np.float32)
+    cuts = np.array([0, *sorted(data.draw(st.sets(st.integers(1, len(ids) - 1), max_size=8))), len(ids)])
+    starts, counts = cuts[:-1], np.minimum(np.diff(cuts), 70 // len(cuts))
+    at = np.arange(len(starts)) * (70 // len(cuts))
+    lazy.fill_runs(starts, counts, at, out)
+    for a, n, to in zip(starts, counts, at, strict=True):
+        assert (out[to : to + n] == x[ids[a : a + n]]).all()
+
+
+def test_a_value_that_is_not_finite_is_named(table):
+    source, _ = table
+    with h5py.File(source.files[3], "r+") as file:
+        file["x"][20, 3] = np.nan
+    lazy, out = Lazy(source, np.arange(90), True), np.zeros((90, 5), np.float32)
+    with pytest.raises(DataError, match="row 20, column 3"):
+        lazy.fill_runs(np.array([0, 60]), np.array([30, 30]), np.array([0, 30]), out)
+    Lazy(source, np.arange(90), False).fill_runs(np.array([0]), np.array([90]), np.array([0]), out)
+    assert np.isnan(out).sum() == 1
