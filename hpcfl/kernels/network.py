@@ -1,4 +1,4 @@
-"""Fully connected networks on dense rows; with no hidden layer they are the linear models.
+"""Fully connected networks on dense rows; with no hidden layer they are the linear models (see `single`, `softmax`).
 
 `spec` is int64: loss, activation (0 ReLU, 1 tanh), then the widths (features, hidden ..., outputs).
 The parameters lie layer by layer: weights (in, out), then biases (out,).
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpcfl.kernels import narrow, thin
 from hpcfl.kernels.copies import copy
-from hpcfl.kernels.flags import jit, part
-from hpcfl.kernels.layers import backward, forward, gather
+from hpcfl.kernels.flags import jit
+from hpcfl.kernels.layers import backward, forward
 from hpcfl.kernels.lent import lent
-from hpcfl.kernels.loss import SOFTMAX, derivative
+from hpcfl.kernels.loss import derivative
 from hpcfl.kernels.matmul import STACK
 
 CHUNK = 512  # rows that are in work at a time: bounds the scratch memory of a full batch
@@ -23,10 +22,7 @@ def work_size(spec: np.ndarray, rows: int) -> int:
     """Return the scratch elements that the kernels need for batches of `rows` rows."""
     widths = [int(v) for v in spec[2:]]
     turned = max([a * b for a, b in zip(widths[1:-1], widths[2:], strict=True)], default=0)
-    general = min(rows, CHUNK) * (sum(widths) + 2 * max(widths[1:])) + turned + STACK
-    if len(widths) > 2 or spec[0] != SOFTMAX:
-        return general
-    return max(general, thin.work_size(widths[0], widths[1], rows))
+    return min(rows, CHUNK) * (sum(widths) + 2 * max(widths[1:])) + turned + STACK
 
 
 @jit
@@ -57,12 +53,6 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
     loss = 0.0
     if rows.size == 0:
         grad[:] = 0
-    if spec.size == 4 and spec[3] == 1:
-        return single_output(w, x, y, rows, affine, spec[0], work, grad)
-    if spec.size == 4 and spec[0] == SOFTMAX and affine.size == 0 and narrow.serves(spec[3], rows.size, x, w):
-        return narrow.softmax_grad(w, x, y, rows, grad)
-    if spec.size == 4 and spec[0] == SOFTMAX and thin.serves(spec[3], rows.size, x, w):
-        return thin.softmax_grad(w, x, y, rows, affine, work, grad)
     for start in range(0, rows.size, CHUNK):
         batch = rows[start : start + CHUNK]
         m = batch.size
@@ -93,28 +83,6 @@ def tree_grad(w, x, y, rows, bounds, affine, spec, work, losses, grad):
         lo, hi = bounds[g], bounds[g + 1]
         losses[g] = derivative(spec[0], z[lo:hi], y, rows[lo:hi])
     backward(w, spec, m, work, at, bounds, False, grad)
-
-
-@part
-def single_output(w, x, y, rows, affine, kind, work, grad):
-    """Linear model with one output: two passes over each row while it is in cache, no matrix."""
-    d = x.shape[1]
-    row, z = work[:d].reshape(1, d), work[d : d + 1].reshape(1, 1)
-    grad[:] = 0
-    loss = 0.0
-    for i in range(rows.size):
-        batch = rows[i : i + 1]
-        gather(x, batch, affine, row)
-        s = w[d]
-        for j in range(d):
-            s += row[0, j] * w[j]
-        z[0, 0] = s
-        loss += derivative(kind, z, y, batch)
-        g = z[0, 0]
-        for j in range(d):
-            grad[j] += g * row[0, j]
-        grad[d] += g
-    return loss
 
 
 @jit

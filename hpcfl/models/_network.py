@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hpcfl.kernels import loss, network, sparse
+from hpcfl.kernels import loss, network, single, sparse
 from hpcfl.layout import Layout
 
 BLOCK = 1024  # rows that a predictor takes through the network at a time
@@ -29,8 +29,8 @@ def linear_layout(d: int, k: int) -> Layout:
 
 
 def loss_grad(is_sparse: bool) -> Any:
-    """Return the kernel for dense or CSR rows."""
-    return sparse.loss_grad if is_sparse else network.loss_grad
+    """Return the kernel of a linear model with one output, for dense or CSR rows."""
+    return sparse.loss_grad if is_sparse else single.loss_grad
 
 
 def tree_grad(is_sparse: bool) -> Any:

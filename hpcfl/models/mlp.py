@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from hpcfl.kernels import network
 from hpcfl.kernels.loss import SOFTMAX, SQUARED
 from hpcfl.layout import Layout
 from hpcfl.models import _network
@@ -65,7 +66,7 @@ class MLP:
         """Return the kernel that gives loss and gradient; dense rows only."""
         if sparse:
             raise ValueError("the mlp takes dense rows; use softmax or logistic, or convert to dense")
-        return _network.loss_grad(False)
+        return network.loss_grad
 
     def tree_grad(self, sparse: bool) -> Any:
         """Return the kernel that gives the gradient of many groups of rows in one call, or None."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from hpcfl.kernels import softmax
+from hpcfl.kernels import sparse as csr
 from hpcfl.kernels.loss import SOFTMAX
 from hpcfl.layout import Layout
 from hpcfl.models import _network
@@ -45,11 +47,11 @@ class Softmax:
 
     def work(self, d: int, k: int, rows: int) -> int:
         """Return the scratch elements for batches of `rows` rows."""
-        return _network.work_size(self.spec(d, k), rows)
+        return softmax.work_size(self.spec(d, k), rows)
 
     def loss_grad(self, sparse: bool) -> Any:
         """Return the kernel that gives loss and gradient."""
-        return _network.loss_grad(sparse)
+        return csr.loss_grad if sparse else softmax.loss_grad
 
     def tree_grad(self, sparse: bool) -> Any:
         """Return the kernel that gives the gradient of many groups of rows in one call, or None."""

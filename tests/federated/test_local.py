@@ -5,7 +5,7 @@ import pytest
 
 from hpcfl.federated.bank import Bank
 from hpcfl.federated.types import Run
-from hpcfl.kernels import local, network, tables, updates
+from hpcfl.kernels import local, single, tables, updates
 from hpcfl.kernels.typed import Typed
 from hpcfl.models.linear import Linear
 from tests.reference import federated as slow
@@ -52,7 +52,7 @@ def kernel(problem, runs, hyper, clip, l2, batch, steps):
         np.empty(model.work(D, 1, N)), np.zeros((3, P)), np.zeros((1, P)), np.zeros((3, 1)), np.zeros(N, np.int32)
     )
     w, g = np.zeros(P), np.zeros(P)
-    loss_grad = Typed(network.loss_grad, "float64", w, x, y, rows, affine, spec, scratch.work, g)
+    loss_grad = Typed(single.loss_grad, "float64", w, x, y, rows, affine, spec, scratch.work, g)
     step = Typed(updates.sgd, "void", w, g, 1.0, scratch.state, hyper, 0.1, 1)
     stats = np.zeros((2, 3))
     vectors = tables.Vectors(bank.shared, bank.own, stats)
@@ -70,7 +70,7 @@ def twin(problem, runs, hyper, clip, l2, batch, steps, c):
 
     def gradient(w, rows):
         grad = np.zeros(P)
-        network.loss_grad(w, x, y, rows, np.empty((2, 0)), model.spec(D, 1), work, grad)
+        single.loss_grad(w, x, y, rows, np.empty((2, 0)), model.spec(D, 1), work, grad)
         return grad / y[rows, 1].sum() + l2 * w * (np.arange(P) < D)
 
     def step(w, g, state, t):

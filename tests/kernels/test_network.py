@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hpcfl.data.csr import CSR
-from hpcfl.kernels import loss, network, sparse
+from hpcfl.kernels import loss, network, single, softmax, sparse
 from tests.reference import network as slow
 
 KINDS = {
@@ -41,8 +41,16 @@ def problem(kind, activation, widths, dtype, n=700, stored=None):
 
 def run(kernel, spec, w, x, y, rows, affine):
     grad = np.full_like(w, np.nan)
-    work = np.full(network.work_size(spec, len(rows)), np.nan, w.dtype)
+    size = softmax.work_size if kernel is softmax.loss_grad else network.work_size
+    work = np.full(size(spec, len(rows)), np.nan, w.dtype)
     return kernel(w, x, y, rows, affine, spec, work, grad), grad
+
+
+def own(spec):
+    """Return the kernel that models of a `spec` use."""
+    if spec.size > 4:
+        return network.loss_grad
+    return single.loss_grad if spec[3] == 1 else softmax.loss_grad
 
 
 @pytest.mark.parametrize(("kind", "activation", "widths"), CASES)
@@ -51,23 +59,24 @@ def run(kernel, spec, w, x, y, rows, affine):
 def test_equals_slow_twin(kind, activation, widths, m, dtype, tolerance):
     spec, w, x, y, affine = problem(kind, activation, widths, dtype)
     rows = np.random.default_rng(1).permutation(700)[:m].astype(np.int32)
-    got, grad = run(network.loss_grad, spec, w, x, y, rows, affine)
     scaled = (x[rows].astype(np.float64) - affine[0]) * affine[1]
     want, slow_grad = slow.loss_grad(w.astype(np.float64), scaled, y[rows, 0], y[rows, 1], widths, kind, activation)
     assert np.linalg.norm(slow_grad) > 1e-3  # the data is not degenerate
-    assert got == pytest.approx(want, rel=tolerance)
-    assert np.linalg.norm(grad - slow_grad) <= tolerance * np.linalg.norm(slow_grad)
+    for kernel in {network.loss_grad, own(spec)}:
+        got, grad = run(kernel, spec, w, x, y, rows, affine)
+        assert got == pytest.approx(want, rel=tolerance)
+        assert np.linalg.norm(grad - slow_grad) <= tolerance * np.linalg.norm(slow_grad)
 
 
 @pytest.mark.parametrize(("kind", "activation", "widths"), CASES)
 def test_gradient_by_finite_differences(kind, activation, widths):
     spec, w, x, y, affine = problem(kind, activation, widths, np.float64)
     rows = np.arange(50, dtype=np.int32)
-    _, grad = run(network.loss_grad, spec, w, x, y, rows, affine)
+    _, grad = run(own(spec), spec, w, x, y, rows, affine)
     for seed in range(5):
         direction = np.random.default_rng(seed).standard_normal(w.size)
-        ahead, _ = run(network.loss_grad, spec, w + 1e-6 * direction, x, y, rows, affine)
-        behind, _ = run(network.loss_grad, spec, w - 1e-6 * direction, x, y, rows, affine)
+        ahead, _ = run(own(spec), spec, w + 1e-6 * direction, x, y, rows, affine)
+        behind, _ = run(own(spec), spec, w - 1e-6 * direction, x, y, rows, affine)
         assert (ahead - behind) / 2e-6 == pytest.approx(grad @ direction, rel=1e-5)
 
 
@@ -79,7 +88,7 @@ def test_sparse_equals_dense(kind, activation, widths, dtype, tolerance):
     x[::9] = 0
     rows = np.random.default_rng(1).permutation(700)[:300].astype(np.int32)
     none = np.empty((2, 0), dtype)
-    dense = run(network.loss_grad, spec, w, x, y, rows, none)
+    dense = run(own(spec), spec, w, x, y, rows, none)
     held = x != 0
     csr = CSR(
         x[held], np.nonzero(held)[1].astype(np.int32), np.concatenate([[0], held.sum(1).cumsum()]).astype(np.int64)
@@ -109,13 +118,14 @@ def test_stored_bytes_are_converted_in_the_gather():
 def test_a_value_that_is_not_finite_shows_in_the_loss(kind, activation, widths, bad, dtype):
     spec, w, x, y, _ = problem(kind, activation, widths, dtype)
     w[:] = bad
-    got, _ = run(network.loss_grad, spec, w, x, y, np.arange(10, dtype=np.int32), np.empty((2, 0), dtype))
+    got, _ = run(own(spec), spec, w, x, y, np.arange(10, dtype=np.int32), np.empty((2, 0), dtype))
     assert not np.isfinite(got)
 
 
-def test_no_rows_give_zero():
-    spec, w, x, y, affine = problem("softmax", "relu", [7, 9, 4], np.float64)
-    got, grad = run(network.loss_grad, spec, w, x, y, np.empty(0, np.int32), affine)
+@pytest.mark.parametrize("widths", [[7, 9, 4], [7, 4], [7, 1]])
+def test_no_rows_give_zero(widths):
+    spec, w, x, y, affine = problem("softmax" if widths[-1] > 1 else "squared", "relu", widths, np.float64)
+    got, grad = run(own(spec), spec, w, x, y, np.empty(0, np.int32), affine)
     assert got == 0
     assert not grad.any()
 

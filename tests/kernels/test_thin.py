@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpcfl.kernels import narrow, network, thin
+from hpcfl.kernels import narrow, softmax, thin
 from hpcfl.kernels.flags import jit
 from hpcfl.kernels.thin_tiles import HEIGHT, address, outputs
 from hpcfl.kernels.thin_turn import LANES, turn, turn_back
@@ -38,7 +38,7 @@ def test_equals_slow_twin(features, classes, m, stored, scaled, seed):
         w /= 100
     rows = np.random.default_rng(seed).integers(0, 700, m).astype(np.int32)
     affine = affine if scaled else NONE
-    got, grad = run(network.loss_grad, spec, w, x, y, rows, affine)
+    got, grad = run(softmax.loss_grad, spec, w, x, y, rows, affine)
     want, slow_grad, size = slow_twin(w, x, y, rows, affine, widths)
     assert got == pytest.approx(want, rel=1e-5, abs=1e-5 * m)
     assert np.linalg.norm(grad - slow_grad) <= 1e-5 * (np.linalg.norm(slow_grad) + size)
@@ -48,11 +48,11 @@ def test_equals_slow_twin(features, classes, m, stored, scaled, seed):
 def test_gradient_by_finite_differences(classes):
     spec, w, x, y, _ = problem("softmax", "relu", [70, classes], np.float32)
     rows = np.arange(50, dtype=np.int32)
-    _, grad = run(network.loss_grad, spec, w, x, y, rows, NONE)
+    _, grad = run(softmax.loss_grad, spec, w, x, y, rows, NONE)
     for seed in range(5):
         direction = np.random.default_rng(seed).standard_normal(w.size).astype(np.float32)
-        ahead, _ = run(network.loss_grad, spec, w + 1e-2 * direction, x, y, rows, NONE)
-        behind, _ = run(network.loss_grad, spec, w - 1e-2 * direction, x, y, rows, NONE)
+        ahead, _ = run(softmax.loss_grad, spec, w + 1e-2 * direction, x, y, rows, NONE)
+        behind, _ = run(softmax.loss_grad, spec, w - 1e-2 * direction, x, y, rows, NONE)
         size = np.linalg.norm(grad) * np.linalg.norm(direction)
         assert (ahead - behind) / 2e-2 == pytest.approx(grad @ direction, abs=float(2e-3 * size))
 
@@ -110,11 +110,11 @@ def test_turning_twice_gives_the_same(d, k):
 def test_rows_without_weight_and_rows_before_change_no_bit(features):
     spec, w, x, y, _ = problem("softmax", "relu", [features, 10], np.float32)
     rows = np.arange(11, 50, dtype=np.int32)
-    loss, grad = run(network.loss_grad, spec, w, x, y, rows, NONE)
+    loss, grad = run(softmax.loss_grad, spec, w, x, y, rows, NONE)
     y[100:] = 0
     for more in (1, 3, 20, 77):
         longer = np.concatenate([rows, np.arange(100, 100 + more, dtype=np.int32)])
-        got, same = run(network.loss_grad, spec, w, x, y, longer, NONE)
+        got, same = run(softmax.loss_grad, spec, w, x, y, longer, NONE)
         assert np.array_equal(same[: features * 10], grad[: features * 10])
         assert got == pytest.approx(loss, rel=1e-7)
 
@@ -123,11 +123,11 @@ def test_rows_without_weight_and_rows_before_change_no_bit(features):
 def test_bits_do_not_depend_on_where_scratch_and_rows_lie(offset):
     spec, w, x, y, _ = problem("softmax", "relu", [50, 10], np.float32)
     rows = np.arange(40, dtype=np.int32)
-    loss, grad = run(network.loss_grad, spec, w, x, y, rows, NONE)
-    room, space = (np.full(n + offset, np.nan, np.float32) for n in (x.size, network.work_size(spec, 40)))
+    loss, grad = run(softmax.loss_grad, spec, w, x, y, rows, NONE)
+    room, space = (np.full(n + offset, np.nan, np.float32) for n in (x.size, softmax.work_size(spec, 40)))
     moved, got = room[offset:].reshape(x.shape), np.full_like(grad, np.nan)
     moved[:] = x
-    assert network.loss_grad(w, moved, y, rows, NONE, spec, space[offset:], got) == loss
+    assert softmax.loss_grad(w, moved, y, rows, NONE, spec, space[offset:], got) == loss
     assert np.array_equal(got, grad)
 
 
@@ -135,10 +135,10 @@ def test_scratch_is_as_large_as_is_said():
     spec, w, x, y, affine = problem("softmax", "relu", [100, 16], np.float32)
     for m in (narrow.MOST + 1, 40):
         size, rows = thin.work_size(100, 16, m), np.arange(m, dtype=np.int32)
-        assert size <= network.work_size(spec, m)
+        assert size <= softmax.work_size(spec, m)
         for offset in range(LANES):
             room = np.full(size + offset + 100, 7, np.float32)
-            network.loss_grad(w, x, y, rows, affine, spec, room[offset : offset + size], np.empty_like(w))
+            softmax.loss_grad(w, x, y, rows, affine, spec, room[offset : offset + size], np.empty_like(w))
             assert (room[:offset] == 7).all()
             assert (room[offset + size :] == 7).all()
 
@@ -147,7 +147,7 @@ def test_far_outputs_neither_overflow_nor_lose_the_loss():
     spec, w, x, y, _ = problem("softmax", "relu", [3, 4], np.float32)
     x[:], w[:], y[:] = 0, 0, [1, 1]
     w[-4:] = [500, -500, 0, 0]
-    got, grad = run(network.loss_grad, spec, w, x, y, np.arange(40, dtype=np.int32), NONE)
+    got, grad = run(softmax.loss_grad, spec, w, x, y, np.arange(40, dtype=np.int32), NONE)
     assert got == pytest.approx(40000)
     assert grad[-4:] == pytest.approx([40, -40, 0, 0])
 
@@ -160,6 +160,6 @@ def test_what_is_not_finite_shows_in_the_loss(bad, where):
         x[39, 34] = bad
     else:
         w[-1 if where == "bias" else 7] = bad
-    got, grad = run(network.loss_grad, spec, w, x, y, np.arange(40, dtype=np.int32), NONE)
+    got, grad = run(softmax.loss_grad, spec, w, x, y, np.arange(40, dtype=np.int32), NONE)
     assert np.isnan(got)
     assert np.isnan(grad).all()
