@@ -147,6 +147,8 @@ class Kept:
                         if self.live:
                             self.live.store(client, part, rows)
                     self._write(client, vectors)
+        if self.live:
+            self.live.late[:] = False
 
     def _own(self, table: np.ndarray) -> np.ndarray:
         """Return the slots of this rank's file that a table of slots needs."""

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 from hpcfl.kernels.flags import part
 from hpcfl.kernels.tiles import drawn, least, steps
-from hpcfl.kernels.vectors import Matrix, call, declare, exp32, first_lanes, fma, spread
+from hpcfl.kernels.vectors import Matrix, call, exp32, first_lanes, fma, log32, spread
 
 LANES = 16  # of a vector of float32, which is two where the CPU's are shorter
 LEAST, MOST = 5, 10  # rows that it pays for
@@ -45,9 +45,8 @@ def _block(typingctx, w, x, y, rows, grad):
 
 def _emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     w, x, y, rows, grad = (Matrix(context, builder, sig.args[n], args[n]) for n in range(5))
-    loss = ir.Constant(ir.DoubleType(), 0.0)
     if w.size != 4:
-        return loss  # not called
+        return ir.Constant(ir.DoubleType(), 0.0)  # not called
     mask = first_lanes(builder, w.shape[1], LANES)
     # Rows past the last one are the last one once more, without weight.
     one = ir.Constant(rows.shape[0].type, 1)
@@ -57,13 +56,13 @@ def _emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     places = [least(builder, n, last) for n in places]
     convert = lambda value: context.cast(builder, value, sig.args[1].dtype, sig.args[0].dtype)  # noqa: E731
     z = _outputs(builder, w, x, rows, places, mask, convert)
-    deltas = []
-    for n, there, row in zip(places, inside, z, strict=True):
-        delta, own = _derivative(builder, row, y, builder.sext(builder.load(rows.at(n)), n.type), there, mask)
-        deltas.append(delta)
-        loss = builder.fadd(loss, own)
+    found = [
+        _derivative(builder, row, y, builder.sext(builder.load(rows.at(n)), n.type), there, mask)
+        for n, there, row in zip(places, inside, z, strict=True)
+    ]
+    deltas, *parts = (list(values) for values in zip(*found, strict=True))
     _back(builder, x, rows, places, deltas, grad, mask, convert)
-    return loss
+    return _loss(builder, *parts)
 
 
 def _outputs(builder: Any, w: Any, x: Any, rows: Any, places: list[Any], mask: Any, convert: Any) -> list[Any]:
@@ -79,8 +78,11 @@ def _outputs(builder: Any, w: Any, x: Any, rows: Any, places: list[Any], mask: A
     return [builder.fadd(builder.load(total), biases) for total in sums]
 
 
-def _derivative(builder: Any, z: Any, y: Any, row: Any, there: Any, mask: Any) -> tuple[Any, Any]:
-    """Return the derivative of a row's loss by its outputs, and the loss; a row that is not `there` weighs nothing."""
+def _derivative(builder: Any, z: Any, y: Any, row: Any, there: Any, mask: Any) -> tuple[Any, Any, Any, Any]:
+    """Return the derivative of a row's loss by its outputs, and what `_loss` takes.
+
+    A row that is not `there` weighs nothing.
+    """
     vector, number = z.type, row.type
     every = lambda value: spread(builder, value, vector)  # noqa: E731
     nothing, lowest = ir.Constant(vector, None), ir.Constant(vector, [-3e38] * LANES)
@@ -100,8 +102,24 @@ def _derivative(builder: Any, z: Any, y: Any, row: Any, there: Any, mask: Any) -
     )
     delta = builder.fmul(e, every(builder.fdiv(weight, total)))
     delta = builder.fsub(delta, builder.select(own, every(weight), nothing))
-    log = builder.call(declare(builder, "llvm.log.f32", ir.FunctionType(vector.element, [vector.element])), [total])
-    return delta, builder.fpext(builder.fmul(weight, builder.fsub(log, label_z)), ir.DoubleType())
+    return delta, total, label_z, weight
+
+
+def _loss(builder: Any, totals: list[Any], label_z: list[Any], weights: list[Any]) -> Any:
+    """Return the loss of all rows: the weight of each times the log of its total less its label's output.
+
+    The logs of all rows at once: for a function's call each, all vectors would have to leave the registers.
+    """
+    vector = ir.VectorType(totals[0].type, LANES)
+    total, own, weight = (ir.Constant(vector, [start] * LANES) for start in (1.0, 0.0, 0.0))
+    for n, (a, b, c) in enumerate(zip(totals, label_z, weights, strict=True)):
+        lane = ir.Constant(ir.IntType(32), n)
+        total, own, weight = (
+            builder.insert_element(v, value, lane) for v, value in ((total, a), (own, b), (weight, c))
+        )
+    losses = builder.fmul(weight, builder.fsub(log32(builder, total), own))
+    wide = ir.VectorType(ir.DoubleType(), LANES)
+    return call(builder, "vector.reduce.fadd", ir.Constant(wide.element, 0.0), builder.fpext(losses, wide))
 
 
 def _back(

@@ -9,7 +9,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from hpcfl.kernels.thin_turn import LANES, single
-from hpcfl.kernels.vectors import Matrix, exp32, first_lanes, fma, shuffle, spread
+from hpcfl.kernels.vectors import Matrix, exp32, first_lanes, fma, log32, shuffle, spread
 
 
 @intrinsic
@@ -48,7 +48,7 @@ def _emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         place = out.at(loop.index)
         builder.store(builder.fadd(builder.load(place), _sum(builder, delta)), place)
     # A flag of its own keeps the product out of multiply-adds, which would round otherwise on another CPU.
-    loss = builder.fmul(weights, builder.fsub(_log(builder, total), own), flags=("nsz",))
+    loss = builder.fmul(weights, builder.fsub(log32(builder, total), own), flags=("nsz",))
     return builder.fpext(_sum(builder, builder.select(inside, loss, zeros)), ir.DoubleType())
 
 
@@ -91,24 +91,3 @@ def _sum(builder: Any, value: Any) -> Any:
     for gap in (8, 4, 2, 1):
         value = builder.fadd(value, shuffle(builder, value, value, [lane ^ gap for lane in range(LANES)]))
     return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
-
-
-def _log(builder: Any, x: Any) -> Any:
-    """Return log of a vector of float32 from 1 on, to 1e-7 relative; NaN stays.
-
-    With x = 2^n m, m in [1, 2), and s = (m - 1) / (m + 1), it is n ln 2 + 2 (s + s^3 / 3 + s^5 / 5 + ...).
-    """
-    constant = lambda v: ir.Constant(x.type, [v] * x.type.count)  # noqa: E731
-    whole = ir.VectorType(ir.IntType(32), x.type.count)
-    integer = lambda v: ir.Constant(whole, [v] * x.type.count)  # noqa: E731
-    bits = builder.bitcast(x, whole)
-    n = builder.sitofp(builder.sub(builder.lshr(bits, integer(23)), integer(127)), x.type)
-    m = builder.bitcast(builder.or_(builder.and_(bits, integer(0x7FFFFF)), integer(0x3F800000)), x.type)
-    s = builder.fdiv(builder.fsub(m, constant(1.0)), builder.fadd(m, constant(1.0)))
-    u = builder.fmul(s, s)
-    p = constant(1 / 15)
-    for d in (13, 11, 9, 7, 5, 3):
-        p = fma(builder, p, u, constant(1 / d))
-    p = fma(builder, builder.fmul(p, u), s, s)
-    log = fma(builder, n, constant(0.69314718056), builder.fadd(p, p))
-    return builder.fadd(log, builder.fsub(x, x))

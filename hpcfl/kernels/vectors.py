@@ -117,6 +117,27 @@ def exp32(builder: Any, x: Any) -> Any:
     return builder.fmul(p, builder.bitcast(power, x.type))
 
 
+def log32(builder: Any, x: Any) -> Any:
+    """Return log of a vector of float32 from 1 on, to 1e-7 relative; NaN stays.
+
+    With x = 2^n m, m in [1, 2), and s = (m - 1) / (m + 1), it is n ln 2 + 2 (s + s^3 / 3 + s^5 / 5 + ...).
+    """
+    constant = lambda v: ir.Constant(x.type, [v] * x.type.count)  # noqa: E731
+    whole = ir.VectorType(ir.IntType(32), x.type.count)
+    integer = lambda v: ir.Constant(whole, [v] * x.type.count)  # noqa: E731
+    bits = builder.bitcast(x, whole)
+    n = builder.sitofp(builder.sub(builder.lshr(bits, integer(23)), integer(127)), x.type)
+    m = builder.bitcast(builder.or_(builder.and_(bits, integer(0x7FFFFF)), integer(0x3F800000)), x.type)
+    s = builder.fdiv(builder.fsub(m, constant(1.0)), builder.fadd(m, constant(1.0)))
+    u = builder.fmul(s, s)
+    p = constant(1 / 15)
+    for d in (13, 11, 9, 7, 5, 3):
+        p = fma(builder, p, u, constant(1 / d))
+    p = fma(builder, builder.fmul(p, u), s, s)
+    log = fma(builder, n, constant(0.69314718056), builder.fadd(p, p))
+    return builder.fadd(log, builder.fsub(x, x))
+
+
 def fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """Return a * b + c, rounded once."""
     function = declare(builder, f"llvm.fma.{name(c.type)}", ir.FunctionType(c.type, [c.type] * 3))
