@@ -16,9 +16,13 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+LINE = json.JSONEncoder(allow_nan=False)  # json.dumps would make one for each line
+
+
 def dumps(value: Any, indent: int | None = None) -> str:
     """Return `value` as JSON text."""
+    encoder = LINE if indent is None else json.JSONEncoder(indent=indent, allow_nan=False)
     try:
-        return json.dumps(value, indent=indent, allow_nan=False)
+        return encoder.encode(value)
     except ValueError:  # JSON cannot say it
-        return json.dumps(plain(value), indent=indent, allow_nan=False)
+        return encoder.encode(plain(value))

@@ -78,9 +78,7 @@ class Bank:
         return NONE if not name else -1 - self.told[name] if name in self.told else self.names[name]
 
     def plan(self, runs: tuple[Run, ...]) -> Plan:
-        """Return the kernels' table of `runs`."""
-        for run in runs:
-            self.place(run.out)
+        """Return the kernels' table of `runs`, whose ends have a place."""
         names = [(r.start, r.out, r.anchor, r.drift, r.ref) for r in runs]
         rows = [[*map(self.number, n), r.inner, r.steps] for n, r in zip(names, runs, strict=True)]
         numbers = [[r.mu, r.follow, r.look] for r in runs]

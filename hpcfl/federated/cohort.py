@@ -70,14 +70,11 @@ def deal(
     """
     if groups.size == 1:
         return [np.arange(cohort.size)]
-    rank, load = np.empty(cohort.size, np.int64), np.zeros(groups.size)
+    load, spare = np.zeros(groups.size), np.empty((2, groups.size + 1), np.int64)
     load[0] = first
-    heaps = np.argsort(groups, kind="stable")
-    starts = groups[heaps].searchsorted(np.arange(groups[heaps[-1]] + 2))
-    assign(np.lexsort((cohort, -cost)), cost, group, heaps, starts, load, rank)
-    places = np.argsort(rank, kind="stable")
-    ends = rank[places].searchsorted(np.arange(groups.size + 1)).tolist()
-    return [places[a:b] for a, b in pairwise(ends)]
+    rank, places = np.empty((2, cohort.size), np.int64)
+    assign(np.lexsort((cohort, -cost)), cost, group, groups, load, spare, rank, places)
+    return [places[a:b] for a, b in pairwise(spare[1].tolist())]
 
 
 def server_steps(size: int, vectors: int, batch: int) -> float:

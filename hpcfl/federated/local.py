@@ -41,6 +41,7 @@ class Local:
         self.scratch = self._scratch(most)
         self.loss_grad, self.step = self._typed()
         self.table, self.solver = self._tables()
+        self.plans: dict[Any, tables.Plan] = {}
 
     def _scratch(self, most: int) -> tables.Scratch:
         size, kind, slots = self.layout.size, self.objective.dtype, self.rule.slots
@@ -77,11 +78,20 @@ class Local:
         (clients, 3) float64
             Loss sum and weight sum over the steps of the first run, end of the ghost.
         """
-        plan, solver = bank.plan(runs), self.solver._replace(rate=rate)
+        plan, solver = self._plan(runs, bank), self.solver._replace(rate=rate)
         clients = self.table._replace(who=ids, streams=streams, steps=steps)
         vectors = tables.Vectors(bank.shared, bank.own, np.empty((ids.size, 3)))
         kernels.train(self.loss_grad, self.step, clients, plan, solver, vectors, self.scratch)
         return vectors.stats
+
+    def _plan(self, runs: tuple[Run, ...], bank: Bank) -> tables.Plan:
+        """Return the kernels' table of `runs`, which is that of the last ones in almost every round."""
+        for run in runs:
+            bank.place(run.out)
+        key = runs, tuple(bank.names), tuple(bank.told)
+        if key not in self.plans:
+            self.plans = {key: bank.plan(runs)}
+        return self.plans[key]
 
     def losses(self, ids: np.ndarray, models: np.ndarray) -> np.ndarray:
         """Return the mean loss of each client over all its rows at `models` (k, P), (clients, k)."""

@@ -10,6 +10,7 @@ from hpcfl.config import Job
 from hpcfl.federated.attendance import attend
 from hpcfl.federated.buffered import Arrivals
 from hpcfl.federated.cohort import Cohort, deal
+from hpcfl.kernels.deal import worked
 from hpcfl.seeding import stream
 
 AHEAD = 16  # rounds drawn in one go: code that is still in cache runs twice as fast
@@ -100,6 +101,5 @@ class Timetable:
     ) -> Cohort:
         places = deal(ids, steps * 1.0, self.group[ids], self.groups, self.first)
         rows = self.counts[ids]
-        passes, rest = np.divmod(steps, self.in_epoch[ids])
-        trained = int((passes * rows + np.minimum(rest * self.batch, rows)).sum()) * self.laps
+        trained = worked(steps, self.in_epoch[ids], rows, self.batch) * self.laps
         return Cohort(ids, rows * 1.0, steps, places, absent, seconds * self.laps, ages, trained, asked)

@@ -175,6 +175,9 @@ class Strategy:
         """
         return got["dw"]
 
+    def warm(self, w: np.ndarray) -> None:
+        """Compile what the other methods call that has to be, for vectors like `w` (P,)."""
+
     def tune(self, bank: Any, rate: float) -> tuple[Run, float]:
         """Return the run, ending in ``"tuned"``, and its rate by which a client makes a model its own."""
         return Run(start=self.personal or "w", out="tuned"), rate

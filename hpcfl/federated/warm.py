@@ -14,6 +14,7 @@ from hpcfl.federated.local import Local
 from hpcfl.federated.outbound import message_bytes
 from hpcfl.federated.population import Population
 from hpcfl.federated.types import Run
+from hpcfl.kernels.deal import worked
 from hpcfl.kernels.slots import read_rows, write_rows
 
 
@@ -27,6 +28,8 @@ def warm(job: Job, objective: Any, people: Population) -> None:
     for vectors in (shared, np.zeros((1, 1))):
         fixed.within([vectors], 1.0)
         fixed.add(vectors, np.ones(1), 1.0, np.zeros(vectors.shape[1], np.int64))
+    job.federated.strategy.warm(shared[0])
     deal(none, np.empty(0), none, np.zeros(2, np.int64))
+    worked(none, none, none, 1)
     read_rows(none.astype(np.int32), none, 1, 0, np.empty((0, 1), np.uint8))
     write_rows(0, none, 1, 0, np.empty((0, 1), np.uint8))

@@ -26,8 +26,25 @@ def _sink(heap, place, load):
     heap[place] = rank
 
 
+@exact_part
+def _grouped(kinds, starts, order):
+    """Order the numbers of `kinds` (n,) by kind; `starts` (kinds + 1 or more,) says where each kind starts."""
+    starts[:] = 0
+    for kind in kinds:
+        starts[kind + 1] += 1
+    for k in range(1, starts.size):
+        starts[k] += starts[k - 1]
+    for n in range(kinds.size - 1, -1, -1):  # backwards: each kind's end moves to its start
+        kind = kinds[n]
+        starts[kind + 1] -= 1
+        order[starts[kind + 1]] = n
+    for k in range(1, starts.size - 1):
+        starts[k] = starts[k + 1]
+    starts[starts.size - 1] = kinds.size
+
+
 @exact
-def assign(order, cost, group, heaps, starts, load, rank):
+def assign(order, cost, group, groups, load, spare, rank, places):
     """Give each piece of work to the least loaded rank of its group, the lowest of several.
 
     Parameters
@@ -37,16 +54,18 @@ def assign(order, cost, group, heaps, starts, load, rank):
     cost : (m,) float64
     group : (m,) int64
         The group of ranks that each piece may go to.
-    heaps : (ranks,) int64
-        The ranks, group after group; changed.
-    starts : (groups + 1,) int64
-        Where each group starts in `heaps`.
+    groups : (ranks,) int64
+        The group of each rank.
     load : (ranks,) float64
         What each rank has to do anyway; changed to what it has in the end.
-    rank : (m,) int64
-        Output: whose each piece is.
+    spare : (2, ranks + 1) int64
+        Scratch; the second row is where each rank's pieces start in `places`, and the end.
+    rank, places : (m,) int64
+        Output: whose each piece is; the pieces of rank 0, of rank 1, ..., ascending.
     """
-    for g in range(starts.size - 1):
+    heaps, starts = spare[0], spare[1]
+    _grouped(groups, starts, heaps)
+    for g in range(groups.size):
         heap = heaps[starts[g] : starts[g + 1]]
         for place in range(heap.size // 2 - 1, -1, -1):
             _sink(heap, place, load)
@@ -55,3 +74,22 @@ def assign(order, cost, group, heaps, starts, load, rank):
         rank[piece] = heap[0]
         load[heap[0]] += cost[piece]
         _sink(heap, 0, load)
+    _grouped(rank, starts, places)
+
+
+@exact
+def worked(steps, in_epoch, rows, batch):
+    """Return the rows that clients train on, each pass counted.
+
+    Parameters
+    ----------
+    steps, in_epoch, rows : (m,) int64
+        Steps of each, steps of a pass, rows.
+    batch : int
+        Rows of a step; the last one of a pass may have fewer.
+    """
+    total = 0
+    for i in range(steps.size):
+        passes, rest = steps[i] // in_epoch[i], steps[i] % in_epoch[i]
+        total += passes * rows[i] + min(rest * batch, rows[i])
+    return total

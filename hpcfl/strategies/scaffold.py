@@ -35,7 +35,12 @@ class Scaffold(Strategy):
 
     def message(self, bank: Any, me: Me, out: Vectors) -> None:
         """Send the way that was gone and the change of the control variate."""
-        control(bank["x"], bank["w"], bank["c"], me.path[:, 0], bank["ck"], out["dw"], out["dc"])
+        control(bank["x"], bank["w"], bank["c"], me.path.ravel(), bank["ck"], out["dw"], out["dc"])
+
+    def warm(self, w: np.ndarray) -> None:
+        """Compile the kernel of `message`."""
+        none = np.empty((0, w.size), w.dtype)
+        control(none, w, w, np.empty(0), none, none, none)
 
     def combine(self, server: Vectors, got: Vectors, share: float, rate: float) -> np.ndarray:
         """Go the mean way; the control variate moves by the share of clients that took part."""

@@ -56,6 +56,8 @@ def kernel(problem, runs, hyper, clip, l2, batch, steps):
     step = Typed(updates.sgd, "void", w, g, 1.0, scratch.state, hyper, 0.1, 1)
     stats = np.zeros((2, 3))
     vectors = tables.Vectors(bank.shared, bank.own, stats)
+    for each in runs:
+        bank.place(each.out)
     local.train(loss_grad, step, clients, bank.plan(runs), solver, vectors, scratch)
     return bank, stats
 
