@@ -74,15 +74,15 @@ class Kept:
         """Fill the bank with the kept vectors of the clients `ids`."""
         if not self.keeps:
             return
-        at = self.at[ids]
-        files = self.handles[at[:, 0]]
-        new = ~self.live.there[ids] if self.live else files < 0
+        new = self.at[ids, 0] == 0
+        if self.live:
+            new &= ~self.live.late[ids]
         for part, (name, first) in enumerate(self.keeps.items()):
             rows = bank.make(name)
             if self.live:
                 self.live.load(ids, part, rows)
             else:
-                self.files.read(files, at[:, 1], part, rows)
+                self.files.read(self.handles[self.at[ids, 0]], self.at[ids, 1], part, rows)
             if new.any():
                 rows[new] = 0 if first == "zeros" else np.broadcast_to(bank["w"], rows.shape)[new]
 

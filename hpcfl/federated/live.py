@@ -21,13 +21,11 @@ class Live:
     ----------
     late : (clients,) bool
         Whose newest vectors no file holds.
-    there : (clients,) bool
-        Who has any.
     """
 
     def __init__(self, node: Comm, parts: int, clients: int, like: np.ndarray) -> None:
         self.node, self.rows = node, shared(node, (parts, clients, like.size), like.dtype)
-        self.late, self.there = shared(node, (2, clients), np.bool_)
+        self.late = shared(node, (clients,), np.bool_)
 
     def load(self, ids: np.ndarray, part: int, out: np.ndarray) -> None:
         """Write the vectors of the clients `ids` into `out` (len(ids), P), zeros where there are none."""
@@ -36,7 +34,7 @@ class Live:
     def store(self, ids: np.ndarray, part: int, rows: np.ndarray) -> None:
         """Keep the vectors (len(ids), P) of the clients `ids`."""
         self.rows[part, ids] = rows
-        self.late[ids] = self.there[ids] = True
+        self.late[ids] = True
 
     def share(self) -> np.ndarray:
         """Return the late clients that this rank brings to its file."""

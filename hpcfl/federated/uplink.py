@@ -73,7 +73,7 @@ class Uplink:
         """
         sizes = zip(self.parts, self.lengths, strict=True)
         kinds = {p.name: ((clients, n), dtype if p.size == "w" else np.float64) for p, n in sizes}
-        return {name: self.rooms.get(name, Room()).take(*kind) for name, kind in kinds.items()}
+        return {name: (self.rooms.get(name) or Room()).take(*kind) for name, kind in kinds.items()}
 
     def message_bytes(self, itemsize: int) -> int:
         """Return the bytes of a client's message, as a deployment would send it."""

@@ -43,7 +43,7 @@ class Federated:
     state_memory: int = key(
         1 << 32, "bytes of clients' vectors that a node holds in memory: half to work on, half of what they keep"
     )
-    exchange: Literal["reduce", "gather"] = key("reduce", "sum updates by Reduce, or gather them on rank 0")
+    exchange: Literal["reduce", "gather"] = key("reduce", "sum updates on their way, or gather them on rank 0")
     bound: float = key(64.0, "largest magnitude of a value in an update; a client past it is left out of the round")
 
     def __post_init__(self) -> None:

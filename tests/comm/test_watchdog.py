@@ -31,8 +31,9 @@ with watch(comm, 2.0):
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_stopped_rank_is_named(mpirun, rank):
-    code = CODE.format(rank=rank, fault="os.kill(os.getpid(), signal.SIGSTOP)", after="")
-    done = mpirun(3, code, check=False, timeout=50)
+    # The others do not wait for it: with them waiting, either limit may be passed first.
+    stop = "os.kill(os.getpid(), signal.SIGSTOP)\n    else:\n        time.sleep(40)"
+    done = mpirun(3, CODE.format(rank=rank, fault=stop, after=""), check=False, timeout=50)
     assert f"rank {rank} on " in done.stderr
     assert "was not heard of for 2 s" in done.stderr
     assert "Thread 0x" in done.stderr  # the stack dump
