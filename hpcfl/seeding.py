@@ -9,7 +9,7 @@ from numpy.random.bit_generator import ISeedSequence
 
 
 def _digest(seed: int, purpose: str, keys: tuple[int, ...], size: int) -> bytes:
-    text = f"{seed}/{purpose}/" + "/".join(str(int(key)) for key in keys)
+    text = f"{seed}/{purpose}/" + "/".join([str(int(key)) for key in keys])
     return blake2b(text.encode(), digest_size=size).digest()
 
 

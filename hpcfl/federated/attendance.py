@@ -56,7 +56,7 @@ def attend(
     slow, steps = _straggle(fed.stragglers.fraction, rng, steps, epochs)
     times = fed.clock.seconds(steps, pace, luck)
     if wanted == steps.size and not (fed.dropout or fed.stragglers.fraction or fed.deadline.seconds):
-        return Answers(there, steps, float(times.max(initial=0.0)))
+        return Answers(there, steps, max(times.tolist(), default=0.0))
     times[slow] = min(times.max(initial=0.0), limit)  # they stop because the round ends
     there &= (times <= limit) & ~(slow & (fed.stragglers.work == "drop"))
     order = np.argsort(times, kind="stable")

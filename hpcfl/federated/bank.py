@@ -31,8 +31,8 @@ class Bank:
 
     Attributes
     ----------
-    own_names, shared_names : tuple of str
-        `local`, and the layout's other names.
+    own_names : tuple of str
+        `local`.
     """
 
     def __init__(
@@ -46,9 +46,14 @@ class Bank:
         room: Room | None = None,
     ) -> None:
         self.told, self.shared, self.layout = told, shared, layout
-        self.own_names, self.shared_names = local, tuple(name for name in layout.shapes if name not in local)
+        self.own_names = local
         self.names: dict[str, int] = {}
         self.own = (room or Room()).take((keeps + SPARE, clients, shared.shape[1]), shared.dtype)
+
+    @property
+    def shared_names(self) -> tuple[str, ...]:
+        """The layout's names that are not `local`."""
+        return tuple(name for name in self.layout.shapes if name not in self.own_names)
 
     @property
     def stays(self) -> np.ndarray:

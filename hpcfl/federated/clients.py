@@ -16,6 +16,7 @@ from hpcfl.federated.population import Population
 from hpcfl.federated.room import Room
 from hpcfl.federated.types import Me, Vectors
 from hpcfl.federated.uplink import Uplink
+from hpcfl.kernels.fixed import settle
 from hpcfl.seeding import key
 
 STRIDE = np.uint64(0xD1B54A32D192ED03)  # between the streams of two clients
@@ -42,6 +43,7 @@ class Clients:
     def __init__(self, job: Job, objective: Any, people: Population, kept: Kept) -> None:
         self.job, self.people, self.kept, self.strategy = job, people, kept, job.federated.strategy
         self.local, self.room = Local(job, objective, people), Room()
+        self.rows = people.sizes[:, None].astype(np.float64)
         self.salts = STRIDE * np.arange(1, people.counts.size + 1, dtype=np.uint64)
         self.stays = self.strategy.local(tuple(objective.layout.shapes))
         self.spared = int(objective.layout.mask(self.stays).sum())
@@ -69,8 +71,7 @@ class Clients:
         models = shared[: len(shared) - len(self.strategy.told)]
         told = {name: i for i, name in enumerate(self.strategy.told, len(models))}
         loss = self.local.losses(ids, models) if "loss" in probe else np.zeros((ids.size, len(models)))
-        rows, path = self.people.sizes[ids, None].astype(np.float64), np.zeros((ids.size, 1))
-        me = Me(ids[:, None], rows, steps[:, None] * 1.0, path, loss, rate)
+        me = Me(ids[:, None], self.rows[ids], steps[:, None] * 1.0, np.zeros((ids.size, 1)), loss, rate)
         one = len(models) == 1 and which is None
         told |= {"w": 0} if one else {}
         bank = Bank(told, shared, ids.size, len(self.kept.keeps), self.local.layout, self.stays, self.room)
@@ -114,9 +115,7 @@ class Clients:
         found[:, MODEL] = self.strategy.choose(me) if which is None else which
         return bank, out, found
 
-    def keep(self, ids: np.ndarray, fine: np.ndarray, bank: Bank, stats: np.ndarray) -> np.ndarray:
-        """Keep the vectors of those whose message and loss are `fine`; return the stats, the others' as zeros."""
-        fine = fine & np.isfinite(stats[:, 0])
+    def keep(self, ids: np.ndarray, fine: np.ndarray, bank: Bank, stats: np.ndarray) -> None:
+        """Keep the vectors of those whose message is `fine` and whose loss is finite; the others' stats are cleared."""
+        settle(stats[:, :MODEL], fine)
         self.kept.store(ids, fine, bank)
-        stats[~fine, :3] = 0.0
-        return stats

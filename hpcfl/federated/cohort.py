@@ -30,6 +30,8 @@ class Cohort(NamedTuple):
         How often the server has moved since each client was told its model; 0 but for asynchronous ones.
     trained : int
         Rows that they train on, each pass counted.
+    total : int
+        The sum of `rows`.
     asked : int
         Clients that were told the model for the sampler to learn their losses.
     """
@@ -42,6 +44,7 @@ class Cohort(NamedTuple):
     seconds: float
     ages: np.ndarray
     trained: int
+    total: int
     asked: int = 0
 
 
@@ -77,8 +80,8 @@ def deal(
     return [places[a:b] for a, b in pairwise(spare[1].tolist())]
 
 
-def server_steps(size: int, vectors: int, batch: int) -> float:
-    """Return about how many local steps take as long as what rank 0 does beside: combine, move, tell, write the log.
+def log_steps(size: int, batch: int) -> float:
+    """Return about how many local steps take as long as what rank 0 does while others train already: it writes the log.
 
     Measured on one core; a wrong guess costs time and changes nothing else.
 
@@ -86,13 +89,11 @@ def server_steps(size: int, vectors: int, batch: int) -> float:
     ----------
     size : int
         Parameters of the model.
-    vectors : int
-        That the server moves.
     batch : int
         Rows of a step.
     """
-    step = 0.6 + size * (2e-4 + 6e-5 * batch)  # microseconds
-    return (50.0 + 5e-3 * size * vectors) / step
+    step = 0.15 + size * (1.2e-4 + 3.5e-5 * batch)  # microseconds
+    return 12.0 / step
 
 
 def slabs(places: list[np.ndarray], rank: int, most: int) -> list[np.ndarray]:

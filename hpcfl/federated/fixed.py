@@ -8,8 +8,6 @@ import numpy as np
 
 from hpcfl.kernels import fixed
 
-BITS = {4: (np.int32, 2**31 - 1), 8: (np.int64, 2**63 - 1)}  # by the bytes of a float: its bits, all but the sign
-
 
 def scale(total: float, bound: float) -> float:
     """Return 2^s, s = 62 - ceil(log2(total x bound)): no sum of weighted values within the bound overflows."""
@@ -25,7 +23,5 @@ def within(parts: list[np.ndarray], bound: float) -> np.ndarray:
     """Return which clients' values are all finite and within the bound, (c,) bool."""
     fine = np.ones(len(parts[0]), bool)
     for part in parts:
-        (kind, mask), top = BITS[part.dtype.itemsize], np.empty(len(part), part.dtype)
-        fixed.largest(np.ascontiguousarray(part).view(kind), mask, top.view(kind))
-        fine &= top <= bound
+        fixed.within(np.ascontiguousarray(part), bound, fine)
     return fine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hpcfl.federated.population import Population
 from hpcfl.federated.types import Run
 from hpcfl.kernels import local as kernels
 from hpcfl.kernels import tables
-from hpcfl.kernels.typed import Typed
+from hpcfl.kernels.typed import Typed, entry
 from hpcfl.layout import Layout
 
 PROBE = 512  # rows whose loss is measured at a time
@@ -42,6 +43,7 @@ class Local:
         self.loss_grad, self.step = self._typed()
         self.table, self.solver = self._tables()
         self.plans: dict[Any, tables.Plan] = {}
+        self.train: Callable[..., None] | None = None
 
     def _scratch(self, most: int) -> tables.Scratch:
         size, kind, slots = self.layout.size, self.objective.dtype, self.rule.slots
@@ -61,11 +63,10 @@ class Local:
         return loss_grad, Typed(self.rule.kernel(), "void", w, grad, 1.0, state, self.rule.hyper(), 0.1, 1)
 
     def _tables(self) -> tuple[tables.Clients, tables.Solver]:
-        """Return what stays the same from round to round, nobody at work."""
-        given, people, rows, nobody = self.objective, self.people, self.people.shards.train, np.empty(0, np.int64)
-        where = rows.x, rows.y, given.affine, given.spec, people.rows, people.starts
+        """Return what stays the same from round to round, but for the rate of the solver."""
+        given, people, rows = self.objective, self.people, self.people.shards.train
+        clients = tables.Clients(rows.x, rows.y, given.affine, given.spec, people.rows, people.starts)
         how = float(given.rule.l2), float(self.clip), self.batch, self.ghost
-        clients = tables.Clients(*where, nobody, nobody.astype(np.uint64), nobody)
         return clients, tables.Solver(self.rule.hyper(), given.penalized, 0.0, *how)
 
     def run(
@@ -78,11 +79,14 @@ class Local:
         (clients, 3) float64
             Loss sum and weight sum over the steps of the first run, end of the ghost.
         """
-        plan, solver = self._plan(runs, bank), self.solver._replace(rate=rate)
-        clients = self.table._replace(who=ids, streams=streams, steps=steps)
-        vectors = tables.Vectors(bank.shared, bank.own, np.empty((ids.size, 3)))
-        kernels.train(self.loss_grad, self.step, clients, plan, solver, vectors, self.scratch)
-        return vectors.stats
+        if rate != self.solver.rate:
+            self.solver = self.solver._replace(rate=rate)
+        plan, stats = self._plan(runs, bank), np.empty((ids.size, 3))
+        task = tables.Task(ids, streams, steps, np.ascontiguousarray(bank.shared), bank.own, stats)
+        given = self.loss_grad, self.step, self.table, plan, self.solver, task, self.scratch
+        self.train = self.train or entry(kernels.train, *given)
+        self.train(*given)
+        return stats
 
     def _plan(self, runs: tuple[Run, ...], bank: Bank) -> tables.Plan:
         """Return the kernels' table of `runs`, which is that of the last ones in almost every round."""
@@ -110,6 +114,5 @@ class Local:
 
     def _probe(self, ids: np.ndarray, w: np.ndarray, grads: np.ndarray) -> np.ndarray:
         sums = np.zeros((ids.size, 2))
-        clients = self.table._replace(who=ids)
-        kernels.probe(self.loss_grad, w, clients, self.chunk, self.scratch, sums, grads)
+        kernels.probe(self.loss_grad, w, self.table, ids, self.chunk, self.scratch, sums, grads)
         return np.column_stack([sums[:, 0], np.maximum(sums[:, 1], 1e-300)])

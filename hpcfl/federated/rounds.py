@@ -15,7 +15,7 @@ from hpcfl.comm.communicator import Comm
 from hpcfl.config import Job
 from hpcfl.federated.bank import SPARE
 from hpcfl.federated.clients import Clients
-from hpcfl.federated.cohort import Cohort, deal, server_steps, slabs
+from hpcfl.federated.cohort import Cohort, deal, log_steps, slabs
 from hpcfl.federated.downlink import ACCEPTED, MODEL, Downlink
 from hpcfl.federated.hierarchy import Hierarchy
 from hpcfl.federated.kept import Kept
@@ -61,8 +61,8 @@ class Rounds:
         )  # fmt: skip
         self.clients = Clients(job, objective, people, self.kept)
         self.slab = self._slab((len(keeps) + SPARE + len(self.strategy.sends)) * w.nbytes)
-        batch, moved = self.clients.local.batch, len(self.server) + len(self.momentum)
-        first = server_steps(w.size, moved, batch)
+        batch = self.clients.local.batch
+        first = log_steps(w.size, batch)
         self.timetable = Timetable(job, people.counts, batch, self.group, self.groups, first)
         self.hierarchy = Hierarchy(job, people.counts.size, self.uplink, comm)
 
@@ -154,7 +154,7 @@ class Rounds:
                 ids, steps, model = cohort.ids[mine], cohort.steps[mine], None if which is None else which[mine]
                 bank, out, stats = self.clients.train(r, ids, steps, models, rate, self.uplink, model)
             fine = self.outbound.send(out, bank, r, ids, cohort.ids, self.comm)
-            stats = self.clients.keep(ids, fine, bank, stats)
+            self.clients.keep(ids, fine, bank, stats)
             if self.timetable.arrivals:
                 self._discount(out, stats, cohort.ages[mine])
             yield mine, out, stats
@@ -212,11 +212,12 @@ class Rounds:
         """Return what the log says of a round."""
         stats = self.downlink.stats[: cohort.ids.size]
         fine = stats[:, ACCEPTED] > 0
-        sent, asked = self.outbound.bytes, self.first.message_bytes(self.w.itemsize)
+        item = self.shared.itemsize
+        sent, asked = self.outbound.bytes, self.first.message_bytes(item)
         loss, weight = stats[:, :2].sum(0).tolist()
-        spared = self.clients.spared * self.w.itemsize
+        spared = self.clients.spared * item
         drawn = max(cohort.ids.size + cohort.absent.size, cohort.asked)
-        laps, own = self.timetable.laps, self.hierarchy.bytes(cohort, self.w.nbytes)
+        laps, own = self.timetable.laps, self.hierarchy.bytes(cohort, self.shared[0].nbytes)
         return {
             "round": r + 1,
             "train_loss": loss / weight if weight else None,

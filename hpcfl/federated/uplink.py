@@ -16,6 +16,7 @@ from hpcfl.federated.downlink import ACCEPTED, MODEL, STATS
 from hpcfl.federated.room import Room
 from hpcfl.federated.slices import Slices
 from hpcfl.federated.types import Part, Vectors
+from hpcfl.kernels import fixed as kernels
 
 TRAINING = "training clients"
 RIDER = 2  # words of a rider
@@ -52,7 +53,7 @@ class Uplink:
         fed, self.parts, self.comm, self.models = job.federated, parts, comm, models
         self.aggregator, self.weighting, self.bound = fed.aggregator, fed.weighting, fed.bound
         self.gather = fed.exchange == "gather"
-        self.lengths, self.numbers = [size if p.size == "w" else 1 for p in parts], np.arange(models)[:, None]
+        self.lengths = [size if p.size == "w" else 1 for p in parts]
         self.ends = (np.cumsum([0, *self.lengths]) * models).tolist()
         kinds = [self.weighting or p.weight for p in parts]
         self.kinds = tuple(dict.fromkeys(kinds))
@@ -64,6 +65,7 @@ class Uplink:
             self.slices = {n: Slices(n, comm) for n in set(self.lengths)}
         elif parts and not self.gather:
             self.rooms = {p.name: Room() for p in parts}
+            self.views: dict[int, tuple[tuple[np.ndarray, ...], ...]] = {}  # of the last cohort's size
             self.sum = summer(comm, self._words(clients), np.dtype(np.int64), purpose="updates")
 
     def empty(self, clients: int, dtype: np.typing.DTypeLike) -> Vectors:
@@ -71,9 +73,10 @@ class Uplink:
 
         Where they are added up, those before are over then.
         """
-        sizes = zip(self.parts, self.lengths, strict=True)
-        kinds = {p.name: ((clients, n), dtype if p.size == "w" else np.float64) for p, n in sizes}
-        return {name: (self.rooms.get(name) or Room()).take(*kind) for name, kind in kinds.items()}
+        return {
+            p.name: (self.rooms.get(p.name) or Room()).take((clients, n), dtype if p.size == "w" else np.float64)
+            for p, n in zip(self.parts, self.lengths, strict=True)
+        }
 
     def message_bytes(self, itemsize: int) -> int:
         """Return the bytes of a client's message, as a deployment would send it."""
@@ -113,9 +116,12 @@ class Uplink:
 
     def _summed(self, messages: Iterable[Messages], cohort: Cohort, rider: Rider) -> tuple[Vectors, np.ndarray]:
         """Add all up in one sum: the updates, the rider, the stats as bit patterns, of which the others add zeros."""
-        used, scales = self._words(cohort.ids.size), self._scales(cohort)
-        self.sum.mine[:used] = 0
-        sums, last, bits = self._cut(self.sum.mine[:used])
+        clients, scales = cohort.ids.size, self._scales(cohort)
+        if clients not in self.views:
+            words = self._words(clients)
+            self.views = {clients: (self._cut(self.sum.mine[:words]), self._cut(self.sum.total[:words]))}
+        (mine, sums, last, bits), whole = self.views[clients]
+        mine[:] = 0
 
         def add() -> None:
             for places, out, stats in messages:
@@ -124,21 +130,21 @@ class Uplink:
 
         rider.run(TRAINING, add)
         last[:] = rider.own
-        self.sum.finish(used)
-        sums, rider.known, bits = self._cut(self.sum.total[:used])
-        whole, got = bits.view(np.float64), None
+        self.sum.finish(mine.size)
+        _, sums, rider.known, bits = whole
+        stats, got = bits.view(np.float64), None
         if self.comm.rank == 0:
-            got = rider.run("adding updates up", lambda: self._means(sums, whole, scales, cohort))
-        return got or {}, whole
+            got = rider.run("adding updates up", lambda: self._means(sums, stats, scales, cohort))
+        return got or {}, stats
 
     def _words(self, clients: int) -> int:
         """Return the length of a sum of the updates of so many clients."""
         return int(self.ends[-1]) + RIDER + clients * STATS
 
-    def _cut(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return updates, rider and stats (clients, STATS) of a sum."""
+    def _cut(self, words: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return a sum, and its updates, rider and stats (clients, STATS)."""
         head = self.ends[-1]
-        return words[:head], words[head : head + RIDER], words[head + RIDER :].reshape(-1, STATS)
+        return words, words[:head], words[head : head + RIDER], words[head + RIDER :].reshape(-1, STATS)
 
     def _add(self, out: Vectors, rows: np.ndarray, stats: np.ndarray, scales: Numbers, total: np.ndarray) -> None:
         shares = self._shares(rows, stats)
@@ -148,21 +154,24 @@ class Uplink:
 
     def _shares(self, rows: np.ndarray, stats: np.ndarray) -> Vectors:
         """Return the weight of each client in each model's mean, (models, clients), for each kind of weight."""
-        mine = stats[:, ACCEPTED] * (stats[:, MODEL] == self.numbers)
-        return {kind: mine * rows if kind == "rows" else mine for kind in self.kinds}
+        found = {kind: np.empty((self.models, rows.size)) for kind in self.kinds}
+        for kind, out in found.items():
+            kernels.shares(stats[:, ACCEPTED:], rows if kind == "rows" else np.ones(rows.size), out)
+        return found
 
     def _scales(self, cohort: Cohort) -> Numbers:
         """Return the scale of the sums for each kind of weight."""
-        rows = cohort.rows
-        return {kind: fixed.scale(rows.sum() if kind == "rows" else rows.size, self.bound) for kind in self.kinds}
+        total, most = cohort.total, cohort.ids.size
+        return {kind: fixed.scale(total if kind == "rows" else most, self.bound) for kind in self.kinds}
 
     def _means(self, total: np.ndarray, stats: np.ndarray, scales: Numbers, cohort: Cohort) -> Vectors:
-        shares = {kind: share.sum(1).tolist() for kind, share in self._shares(cohort.rows, stats).items()}
+        shares = {kind: [sum(w) for w in share.tolist()] for kind, share in self._shares(cohort.rows, stats).items()}
         if not all(map(any, shares.values())):
             return {}
-        per = {kind: np.array([[(w or 1.0) * scales[kind]] for w in share]) for kind, share in shares.items()}  # 2^s
-        means = {name: total[a:b].reshape(self.models, -1) / per[kind] for name, kind, a, b in self.pieces}
-        return means if self.models > 1 else {name: v[0] for name, v in means.items()}
+        per = {kind: [(w or 1.0) * scales[kind] for w in share] for kind, share in shares.items()}  # 2^s
+        if self.models == 1:
+            return {name: total[a:b] / per[kind][0] for name, kind, a, b in self.pieces}
+        return {n: total[a:b].reshape(self.models, -1) / np.array(per[kind])[:, None] for n, kind, a, b in self.pieces}
 
     def _gathered(self, out: Vectors, stats: np.ndarray, cohort: Cohort) -> tuple[Vectors, np.ndarray]:
         order = np.concatenate(cohort.places)

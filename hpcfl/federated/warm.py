@@ -10,11 +10,13 @@ from hpcfl.config import Job
 from hpcfl.federated import fixed
 from hpcfl.federated.bank import Bank
 from hpcfl.federated.cohort import deal
+from hpcfl.federated.downlink import ACCEPTED, MODEL, STATS
 from hpcfl.federated.local import Local
 from hpcfl.federated.outbound import message_bytes
 from hpcfl.federated.population import Population
 from hpcfl.federated.types import Run
 from hpcfl.kernels.deal import worked
+from hpcfl.kernels.fixed import settle, shares
 from hpcfl.kernels.slots import read_rows, write_rows
 
 
@@ -26,8 +28,11 @@ def warm(job: Job, objective: Any, people: Population) -> None:
     local.losses(none, shared)
     message_bytes(job.federated.compressor, objective.layout, objective.dtype)
     for vectors in (shared, np.zeros((1, 1))):
-        fixed.within([vectors], 1.0)
+        fine = fixed.within([vectors], 1.0)
         fixed.add(vectors, np.ones(1), 1.0, np.zeros(vectors.shape[1], np.int64))
+    stats = np.zeros((1, STATS))
+    settle(stats[:, :MODEL], fine)
+    shares(stats[:, ACCEPTED:], np.ones(1), np.empty((1, 1)))
     job.federated.strategy.warm(shared[0])
     deal(none, np.empty(0), none, np.zeros(2, np.int64))
     worked(none, none, none, 1)

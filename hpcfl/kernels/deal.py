@@ -79,7 +79,7 @@ def assign(order, cost, group, groups, load, spare, rank, places):
 
 @exact
 def worked(steps, in_epoch, rows, batch):
-    """Return the rows that clients train on, each pass counted.
+    """Return the rows that clients train on, each pass counted, and those that they have.
 
     Parameters
     ----------
@@ -88,8 +88,9 @@ def worked(steps, in_epoch, rows, batch):
     batch : int
         Rows of a step; the last one of a pass may have fewer.
     """
-    total = 0
+    passed, total = 0, 0
     for i in range(steps.size):
         passes, rest = steps[i] // in_epoch[i], steps[i] % in_epoch[i]
-        total += passes * rows[i] + min(rest * batch, rows[i])
-    return total
+        passed += passes * rows[i] + min(rest * batch, rows[i])
+        total += rows[i]
+    return passed, total

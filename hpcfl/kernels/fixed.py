@@ -45,14 +45,36 @@ def add_fixed(v, weights, scale, out):
 
 
 @exact
-def largest(bits, mask, out):
-    """Write the largest magnitude of each row of `bits` (c, P) to `out` (c,), all of them bits of floats.
+def within(v, bound, fine):
+    """Turn `fine` (c,) bool off where a value of `v` (c, P) is not finite or larger than `bound`."""
+    v, limit = lent(v), v.dtype.type(bound)
+    for c in range(v.shape[0]):
+        row, beyond = v[c], 0
+        for j in range(row.size):  # NaN is not within; a count lets many be looked at at a time
+            beyond += 0 if abs(row[j]) <= limit else 1
+        fine[c] = fine[c] and beyond == 0
 
-    `mask` leaves the sign out. What is left is in the order of the magnitudes, infinity after all numbers and NaN
-    last; and integers are compared many at a time, which floats are not, as one of them may be NaN.
+
+@exact
+def settle(stats, fine):
+    """Turn `fine` (c,) off where the loss, the first of `stats` (c, n), is not finite; clear what is not fine."""
+    for c in range(fine.size):
+        fine[c] = fine[c] and math.isfinite(stats[c, 0])
+        if not fine[c]:
+            stats[c] = 0.0
+
+
+@exact
+def shares(taken, rows, out):
+    """Write the weight of each client in the mean of each model to `out` (models, c).
+
+    Parameters
+    ----------
+    taken : (c, 2) float64
+        1 for a client whose message counts, else 0; number of its model.
+    rows : (c,) float64
+        Its weight.
     """
-    for c in range(bits.shape[0]):
-        top = bits[c, 0] & mask
-        for j in range(1, bits.shape[1]):
-            top = max(top, bits[c, j] & mask)
-        out[c] = top
+    for m in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            out[m, c] = rows[c] * taken[c, 0] if taken[c, 1] == m else 0.0

@@ -35,11 +35,12 @@ def cache_folder() -> Path:
 setattr(numba.config, "CACHE_DIR", str(cache_folder()))  # noqa: B010 (the type checker does not know it)
 
 FAST = {"reassoc", "nsz", "contract", "arcp"}
-jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-exact = numba.njit(cache=True, nogil=True, error_model="numpy")
+# No kernel is called from C (see `typed`), which saves making an entry for that.
+KERNEL: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+jit = numba.njit(fastmath=FAST, **KERNEL)
+exact = numba.njit(**KERNEL)
 # `jit` and `exact` for a function that is part of other kernels. A process that has just compiled a kernel may run
 # another copy of what it calls than one that loads it from the cache, with sums in another order; with no calls left
-# there is one copy. Nor is it called from C (see `typed`), which saves making an entry for that.
-INSIDE: dict[str, Any] = {"forceinline": True, "no_cfunc_wrapper": True}
-part = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, **INSIDE)
-exact_part = numba.njit(cache=True, nogil=True, error_model="numpy", **INSIDE)
+# there is one copy.
+part = numba.njit(fastmath=FAST, forceinline=True, **KERNEL)
+exact_part = numba.njit(forceinline=True, **KERNEL)

@@ -85,9 +85,9 @@ def _gradient(loss_grad, w, batch, data, solver, work, grad):
 
 
 @part
-def _vector(v, c, vectors):
+def _vector(v, c, task):
     """Return vector number `v` of client `c`."""
-    return vectors.own[v, c] if v >= 0 else vectors.shared[-1 - v]
+    return task.own[v, c] if v >= 0 else task.shared[-1 - v]
 
 
 @part
@@ -109,16 +109,16 @@ def _batch(key, t, size, rows, order):
 
 
 @part
-def _steer(loss_grad, at, batch, data, plan, solver, vectors, scratch):
+def _steer(loss_grad, at, batch, data, plan, solver, task, scratch):
     """Turn the plain gradient into the one that the optimizer takes; `at` as in `_solve`."""
     r, c = at
     grad, spare = scratch.grads[0], scratch.grads[1]
     drift, ref = plan.vectors[r, 3], plan.vectors[r, 4]
     if ref != NONE:
-        _gradient(loss_grad, _vector(ref, c, vectors), batch, data, solver, scratch.work, spare)
+        _gradient(loss_grad, _vector(ref, c, task), batch, data, solver, scratch.work, spare)
         axpy(-1.0, spare, grad)
     if drift != NONE:
-        axpy(1.0, _vector(drift, c, vectors), grad)
+        axpy(1.0, _vector(drift, c, task), grad)
     for k in range(plan.still.shape[0]):
         if plan.still[k, 0] == r:
             grad[plan.still[k, 1] : plan.still[k, 2]] = 0
@@ -127,23 +127,23 @@ def _steer(loss_grad, at, batch, data, plan, solver, vectors, scratch):
 
 
 @part
-def _solve(loss_grad, step, at, data, plan, solver, vectors, scratch):
+def _solve(loss_grad, step, at, data, plan, solver, task, scratch):
     """Make run `r` of the client at place `c`, ``at = (r, c)``."""
     r, c = at
-    own, stats = vectors.own, vectors.stats
+    own, stats = task.own, task.stats
     start, out, anchor, drift, ref, inner, steps = plan.vectors[r]
     mu, follow, look = plan.numbers[r]
     x, grad, spare = own[out, c], scratch.grads[0], scratch.grads[1]
-    copy(_vector(start, c, vectors), x)
+    copy(_vector(start, c, task), x)
     if len(plan.still) > 0:
         copy(x, scratch.grads[2])
     scratch.state[:] = 0
     scratch.ghost[:] = 0
-    rows = data.rows[data.starts[data.who[c]] : data.starts[data.who[c] + 1]]
+    rows = data.rows[data.starts[task.who[c]] : data.starts[task.who[c] + 1]]
     plain = ref == NONE and look == 0.0 and solver.l2 == 0.0 and solver.clip == 0.0 and len(plan.still) == 0
     drawn, t = 0, 0
-    for _ in range(steps if steps > 0 else data.steps[c]):
-        batch = _batch(data.streams[c], drawn, solver.batch, rows, scratch.order)
+    for _ in range(steps if steps > 0 else task.steps[c]):
+        batch = _batch(task.streams[c], drawn, solver.batch, rows, scratch.order)
         drawn += 1
         for _ in range(inner):
             loss, weight = _sums(loss_grad, x, batch, data, scratch.work, grad)
@@ -157,16 +157,16 @@ def _solve(loss_grad, step, at, data, plan, solver, vectors, scratch):
             if look != 0.0:
                 copy(x, spare)
                 axpy(-look, grad, spare)
-                batch = _batch(data.streams[c], drawn, solver.batch, rows, scratch.order)
+                batch = _batch(task.streams[c], drawn, solver.batch, rows, scratch.order)
                 drawn += 1
                 _gradient(loss_grad, spare, batch, data, solver, scratch.work, grad)
             if not plain:
-                _steer(loss_grad, at, batch, data, plan, solver, vectors, scratch)
+                _steer(loss_grad, at, batch, data, plan, solver, task, scratch)
             if mu != 0.0:
-                pull(solver.rate * mu, _vector(anchor, c, vectors), x)
+                pull(solver.rate * mu, _vector(anchor, c, task), x)
             t += 1
             if plain and drift != NONE:
-                _drifting(step, x, scale, grad, _vector(drift, c, vectors), scratch.state, solver, t)
+                _drifting(step, x, scale, grad, _vector(drift, c, task), scratch.state, solver, t)
             else:
                 step(x, grad, scale, scratch.state, solver.hyper, solver.rate, t)
             if solver.ghost and r == 0:
@@ -182,28 +182,30 @@ def _solve(loss_grad, step, at, data, plan, solver, vectors, scratch):
 
 
 @jit
-def train(loss_grad, step, data, plan, solver, vectors, scratch):
+def train(loss_grad, step, data, plan, solver, task, scratch):
     """Make every run of every client.
 
     Parameters
     ----------
     loss_grad, step : typed functions
         Of the model and of the optimizer.
-    data, plan, solver, vectors, scratch : Clients, Plan, Solver, Vectors, Scratch
+    data, plan, solver, task, scratch : Clients, Plan, Solver, Task, Scratch
     """
-    data, plan, solver, vectors, scratch = lent(data), lent(plan), lent(solver), lent(vectors), lent(scratch)
-    vectors.stats[:] = 0
-    for c in range(data.who.size):
+    data, plan, solver, task, scratch = lent(data), lent(plan), lent(solver), lent(task), lent(scratch)
+    task.stats[:] = 0
+    for c in range(task.who.size):
         for r in range(plan.vectors.shape[0]):
-            _solve(loss_grad, step, (r, c), data, plan, solver, vectors, scratch)
+            _solve(loss_grad, step, (r, c), data, plan, solver, task, scratch)
 
 
 @jit
-def probe(loss_grad, w, data, chunk, scratch, sums, grads):
+def probe(loss_grad, w, data, who, chunk, scratch, sums, grads):
     """Measure each client over all its rows at `w`, `chunk` rows at a time.
 
     Parameters
     ----------
+    who : (c,) int64
+        The clients, by their place in ``data.starts``.
     sums : (c, 2) float64
         Loss sum and weight sum; overwritten.
     grads : (c, P) or (0, P)
@@ -211,8 +213,8 @@ def probe(loss_grad, w, data, chunk, scratch, sums, grads):
     """
     w, data, scratch, sums, grads = lent(w), lent(data), lent(scratch), lent(sums), lent(grads)
     grads[:] = 0
-    for c in range(data.who.size):
-        rows = data.rows[data.starts[data.who[c]] : data.starts[data.who[c] + 1]]
+    for c in range(who.size):
+        rows = data.rows[data.starts[who[c]] : data.starts[who[c] + 1]]
         sums[c, 0], sums[c, 1] = 0.0, 0.0
         for a in range(0, rows.size, chunk):
             batch = rows[a : min(a + chunk, rows.size)]

@@ -14,7 +14,7 @@ NONE = -(1 << 30)
 
 
 class Clients(NamedTuple):
-    """Rows grouped by client, and the clients that work.
+    """Rows grouped by client.
 
     Attributes
     ----------
@@ -24,12 +24,6 @@ class Clients(NamedTuple):
         Row numbers of `x`, client after client.
     starts : (clients + 1,) int64
         Where each client's rows start in `rows`.
-    who : (c,) int64
-        The clients that work, by their place in `starts`.
-    streams : (c,) uint64
-        Key of each client's row orders.
-    steps : (c,) int64
-        Steps of each client.
     """
 
     x: np.ndarray
@@ -38,9 +32,6 @@ class Clients(NamedTuple):
     spec: np.ndarray
     rows: np.ndarray
     starts: np.ndarray
-    who: np.ndarray
-    streams: np.ndarray
-    steps: np.ndarray
 
 
 class Plan(NamedTuple):
@@ -87,11 +78,17 @@ class Solver(NamedTuple):
     ghost: bool
 
 
-class Vectors(NamedTuple):
-    """What the clients work on, and what comes of it.
+class Task(NamedTuple):
+    """The clients that work, what on, and what comes of it.
 
     Attributes
     ----------
+    who : (c,) int64
+        By their place in `Clients.starts`.
+    streams : (c,) uint64
+        Key of each client's row orders.
+    steps : (c,) int64
+        Steps of each client.
     shared : (vectors, P)
         What the server told.
     own : (vectors, c, P)
@@ -100,6 +97,9 @@ class Vectors(NamedTuple):
         Loss sum and weight sum over the steps of run 0, end of the ghost coordinate; overwritten.
     """
 
+    who: np.ndarray
+    streams: np.ndarray
+    steps: np.ndarray
     shared: np.ndarray
     own: np.ndarray
     stats: np.ndarray

@@ -24,4 +24,6 @@ class Uniform:
         rng : Generator
             Of this round.
         """
-        return np.sort(rng.choice(rows.size, min(size, rows.size), replace=False))
+        drawn = rng.choice(rows.size, min(size, rows.size), replace=False)
+        drawn.sort()
+        return drawn

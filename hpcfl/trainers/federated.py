@@ -59,7 +59,7 @@ def epochs(job: Job, comm: Comm, keeper: Keeper) -> Generator[dict[str, Any], No
             record["notes"] = notes
         yield record
         if rounds.asked or last:
-            server = rounds.arrays() | {"spending": spending.sums}
+            server = rounds.arrays() | {"spending": np.array(spending.sums)}
             rounds.kept.settle(keeper.keep({"round": r + 1}, server, rounds.kept.arrays(), last))
     if not spent:  # resumed when all rounds were made
         record |= judge(job.train.rounds, True)
@@ -142,7 +142,7 @@ def resume(loaded: Loaded | None, rounds: Rounds, spending: Spending) -> int:
         return 0
     done = loaded.position["round"]
     rounds.restore(done, loaded.shared, loaded.own)
-    spending.sums[:] = loaded.shared["spending"]
+    spending.sums = loaded.shared["spending"].tolist()
     return done
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpcfl.errors import DataError
-from hpcfl.federated.cohort import deal, server_steps
+from hpcfl.federated.cohort import deal, log_steps
 from hpcfl.federated.slots import SlotFiles
 
 
@@ -31,12 +31,12 @@ def test_dealing_equals_its_twin(m, ranks, count, first, seed):
     assert [p.tolist() for p in found] == slow(np.arange(m), cost, group, groups, first)
 
 
-def test_rank_0_is_spared_by_about_what_the_server_does():
-    steps, ones = server_steps(610, 2, 10), np.ones(10, int)
+def test_rank_0_is_spared_by_about_what_the_log_takes():
+    steps, ones = log_steps(610, 10), np.ones(10, int)
     assert 10 < steps < 100
     places = deal(np.arange(10), 20.0 * ones, 0 * ones, np.zeros(2, int), steps)
     assert [p.size for p in places] == [4, 6]
-    assert server_steps(200_000, 2, 10) < steps / 3
+    assert log_steps(200_000, 10) < steps / 3
 
 
 def test_rows_of_many_slots_are_read_and_written_at_once(tmp_path):

@@ -45,7 +45,7 @@ def kernel(problem, runs, hyper, clip, l2, batch, steps):
     model, bank = Linear(), bank_of(problem)
     affine, spec = np.empty((2, 0)), model.spec(D, 1)
     starts = np.concatenate([[0], np.cumsum(SIZES)])
-    clients = tables.Clients(x, y, affine, spec, rows, starts, np.arange(2), np.array([11, 12], np.uint64), steps)
+    clients = tables.Clients(x, y, affine, spec, rows, starts)
     layout = model.layout(D, 1)
     solver = tables.Solver(hyper, layout.penalized(), 0.1, l2, clip, batch, True)
     scratch = tables.Scratch(
@@ -55,10 +55,10 @@ def kernel(problem, runs, hyper, clip, l2, batch, steps):
     loss_grad = Typed(single.loss_grad, "float64", w, x, y, rows, affine, spec, scratch.work, g)
     step = Typed(updates.sgd, "void", w, g, 1.0, scratch.state, hyper, 0.1, 1)
     stats = np.zeros((2, 3))
-    vectors = tables.Vectors(bank.shared, bank.own, stats)
+    task = tables.Task(np.arange(2), np.array([11, 12], np.uint64), steps, bank.shared, bank.own, stats)
     for each in runs:
         bank.place(each.out)
-    local.train(loss_grad, step, clients, bank.plan(runs), solver, vectors, scratch)
+    local.train(loss_grad, step, clients, bank.plan(runs), solver, task, scratch)
     return bank, stats
 
 
