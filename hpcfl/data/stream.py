@@ -8,7 +8,8 @@ from hpcfl.data.ahead import Ahead
 from hpcfl.data.batch import Batch
 from hpcfl.data.lazy import Lazy
 from hpcfl.data.plan import Plan
-from hpcfl.data.pool import WINDOW, Pool
+from hpcfl.data.pool import Pool
+from hpcfl.data.ring import WINDOW
 from hpcfl.data.shard import Shard
 from hpcfl.kernels import stream as kernels
 from hpcfl.seeding import key
@@ -32,11 +33,15 @@ class Stream:
     block : int
         Rows of a block.
     rank, seed : int
+    hold : int
+        Rows that a `Pool` may hold.
 
     Attributes are those of `hpcfl.trainers.order.Batches`.
     """
 
-    def __init__(self, plan: Plan, train: Shard, batch_size: int, block: int, rank: int, seed: int) -> None:
+    def __init__(
+        self, plan: Plan, train: Shard, batch_size: int, block: int, rank: int, seed: int, hold: int = 0
+    ) -> None:
         self.first, end = plan.owned(plan.strata, rank)
         bounds = plan.strata[self.first : end + 1]
         self.starts, self.lengths = bounds[:-1] - bounds[0], np.diff(bounds)
@@ -47,7 +52,7 @@ class Stream:
         self.orders, self.ends = np.zeros((2, own, WINDOW * block), np.int32), np.zeros(own + 1, np.int64)
         self.rows = np.zeros(own * -(-batch_size // self.streams), np.int32)
         self.windows = -(-most // WINDOW)
-        self.pool = Pool(train, self.starts, self.lengths, block) if isinstance(train.x, Lazy) else None
+        self.pool = Pool(train, self.starts, self.lengths, block, hold) if isinstance(train.x, Lazy) else None
         self.train = Shard(self.pool.x, self.pool.y, train.ids) if self.pool else train
         self.ordered = self.made = self.freed = -1
         self.at = 0
@@ -58,8 +63,7 @@ class Stream:
         blocks = self._order(0)
         if self.pool:
             self.pool.warm()
-        else:
-            kernels.locate(self.lengths, self.starts, self.block, blocks, self.offset, self.orders[0])
+        kernels.locate(self.lengths, self.starts, self.block, blocks, self.offset, self.orders[0])
         kernels.batch(0, 0, self.streams, self.first, self.orders, 0, self.ends, self.rows)
 
     def begin(self, epoch: int, step: int = 0) -> None:
@@ -107,7 +111,7 @@ class Stream:
         blocks, order = self._order(turn), self.orders[turn % 2]
         if self.pool:
             self.pool.fill(turn % 2, blocks, self.offset)
-            self.pool.locate(turn % 2, order)
+            self.pool.locate(turn % 2, blocks, self.offset, order)
         else:
             kernels.locate(self.lengths, self.starts, self.block, blocks, self.offset, order)
 

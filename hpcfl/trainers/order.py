@@ -11,7 +11,7 @@ from hpcfl.config import Job
 from hpcfl.data.batch import Batch
 from hpcfl.data.lazy import Lazy
 from hpcfl.data.plan import Plan
-from hpcfl.data.pool import WINDOW
+from hpcfl.data.ring import WINDOW
 from hpcfl.data.shard import Shard, Shards, row_bytes
 from hpcfl.data.stream import Stream
 from hpcfl.errors import UsageError
@@ -105,4 +105,4 @@ def _streamed(job: Job, shards: Shards, rank: int) -> Stream:
             f"data.memory_limit = {job.data.memory_limit:g}: {end - first} streams a rank need {need:.3g} MiB; "
             "raise it, lower data.streams, or start more ranks"
         )
-    return Stream(plan, shards.train, size, block, rank, job.seed)
+    return Stream(plan, shards.train, size, block, rank, job.seed, int(job.data.memory_limit * 2**20 / row))

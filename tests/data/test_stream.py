@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hpcfl.comm.communicator import world
 from hpcfl.data import h5, plan, shard
 from hpcfl.data.lazy import Lazy
+from hpcfl.data.ring import WINDOW, kept
 from hpcfl.data.shard import Shard
 from hpcfl.data.stream import Stream
 from hpcfl.errors import DataError
@@ -48,7 +49,8 @@ def test_epochs_differ_and_rows_are_mixed():
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float16", "float32", "float64", "csr"])
-def test_rows_from_disk_equal_those_in_memory(tmp_path, kind):
+@pytest.mark.parametrize("hold", [0, 400, 10**6])
+def test_rows_from_disk_equal_those_in_memory(tmp_path, kind, hold):
     rng = np.random.default_rng(0)
     x = rng.integers(0, 200, (700, 5)).astype("float32" if kind == "csr" else kind)
     arrays = {"x": x, "y": rng.integers(0, 3, 700)}
@@ -64,7 +66,10 @@ def test_rows_from_disk_equal_those_in_memory(tmp_path, kind):
         data = Data(train=str(tmp_path / "a.h5"), order="blocks", streams=4, memory_limit=limit)
         shards = shard.load(data, 0, "float32", world(), lambda n: plan.streamed(n, 40, 4, 1, None))
         assert isinstance(shards.train.x, Lazy) == (limit < 1)
-        order = Stream(shards.plan, shards.train, 40, 20, 0, 0)
+        order = Stream(shards.plan, shards.train, 40, 5, 0, 0, hold)
+        if limit < 1 and kind != "csr":
+            # 4 streams of 140 rows; a stream's slots have 2 windows of 4 blocks of 5.
+            assert len(order.train.x) == {0: 4 * 40, 400: 2 * 40 + 2 * 140, 10**6: 560}[hold]
         rows = []
         for epoch in range(3):
             order.begin(epoch)
@@ -90,6 +95,13 @@ def taken(train, rows):
     return np.append(dense(train.x)[rows], train.y[rows], axis=1)
 
 
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=6), st.integers(1, 9), st.integers(0, 400))
+def test_as_many_streams_are_kept_as_there_is_room_for(lengths, block, hold):
+    slots = 2 * WINDOW * block
+    need = [sum(lengths[:k]) + slots * (len(lengths) - k) for k in range(len(lengths) + 1)]
+    assert kept(np.array(lengths), block, hold) == max(k for k, n in enumerate(need) if k == 0 or n <= hold)
+
+
 def test_a_bad_value_is_named_where_it_is_met(tmp_path):
     x = np.ones((300, 2), np.float32)
     x[123, 1] = np.nan
@@ -102,5 +114,7 @@ def test_a_bad_value_is_named_where_it_is_met(tmp_path):
     order.close()
     at = next(i for i, error in enumerate(errors) if error)
     assert all(isinstance(error, DataError) and "row 123, column 1" in str(error) for error in errors[at:])
+    with pytest.raises(DataError, match="row 123, column 1"):
+        Stream(shards.plan, shards.train, 40, 10, 0, 0, 10**6)
     dropping = Data(train=data.train, test="none", order="blocks", memory_limit=1e-6, missing="drop")
     assert shard.load(dropping, 0, "float32", world(), lambda n: plan.streamed(n, 40, 4, 1, None)).total == 299
