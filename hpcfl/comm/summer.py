@@ -8,10 +8,12 @@ import numpy as np
 from mpi4py import MPI
 
 from hpcfl.comm.communicator import Comm
+from hpcfl.comm.gate import Gate
 from hpcfl.comm.window import shared
 from hpcfl.kernels.sums import add_rows
 
-LEAST = 2048  # elements below which MPI's own sum is as fast
+LEAST = 64  # elements below which MPI's own sum is as fast
+SMALL = 1 << 16  # elements of all ranks of a node up to which each of them adds up all of them
 
 
 class Summer(Protocol):
@@ -20,7 +22,7 @@ class Summer(Protocol):
     Attributes
     ----------
     mine : (P,) array
-        Where this rank writes, before each `finish`.
+        Where this rank writes, before each `finish`; another one after it.
     total : (P,) array
         The sum, to be read until the next `finish`.
     """
@@ -48,7 +50,9 @@ class SharedSum:
     """Each rank of a node finishes a slice of the coordinates, reading the others' vectors where they lie.
 
     MPI copies a message twice on its way through a node; here nothing is copied. With several
-    nodes, the ranks of one place on each node then Allreduce their slice.
+    nodes, the ranks of one place on each node then Allreduce their slice. Short vectors of one node are
+    added up by every rank for itself: it waits for the others once then, and not for their slices too. What it
+    writes next goes elsewhere, as others may still read.
 
     Parameters
     ----------
@@ -60,19 +64,28 @@ class SharedSum:
 
     def __init__(self, comm: Comm, node: Comm, across: MPI.Comm, size: int, dtype: np.dtype, purpose: str) -> None:
         self.comm, self.node, self.across, self.purpose = comm, node, across, purpose
-        whole = shared(node, (node.size + 1, size), dtype)
-        self.rows, self.mine, self.total = whole[:-1], whole[node.rank], whole[-1]
+        self.gate = Gate(node)
+        self.small = across.size == 1 and node.size * size <= SMALL
+        whole = shared(node, (2, node.size, size) if self.small else (1, node.size + 1, size), dtype)
+        self.total = np.zeros(size, dtype) if self.small else whole[0, -1]
+        self.sides = [(rows[: node.size], rows[node.rank]) for rows in whole]
+        self.rows, self.mine = self.sides[0]
 
     def finish(self, size: int | None = None) -> None:
         """See `Summer.finish`."""
         size = self.total.size if size is None else size
-        start, stop = (size * r // self.node.size for r in (self.node.rank, self.node.rank + 1))
         self.comm.count(self.purpose, size * self.mine.itemsize)
-        self.node.barrier()  # all vectors are written
+        self.gate.meet()  # all vectors are written
+        if self.small:
+            add_rows(self.rows, 0, size, self.total)
+            self.sides.reverse()
+            self.rows, self.mine = self.sides[0]
+            return
+        start, stop = (size * r // self.node.size for r in (self.node.rank, self.node.rank + 1))
         add_rows(self.rows, start, stop, self.total)
         if self.across.size > 1:
             self.comm.allreduce(self.across, self.total[start:stop])
-        self.node.barrier()  # all slices are there
+        self.gate.meet()  # all slices are there
 
 
 def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None, purpose: str = "gradient") -> Summer:

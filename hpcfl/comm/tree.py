@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpcfl.comm.communicator import Comm
+from hpcfl.comm.communicator import Comm, alone
+from hpcfl.comm.gate import Gate
 from hpcfl.comm.window import shared
 
 Run = tuple[int, int]  # first group, groups
@@ -44,6 +45,7 @@ class TreeSum:
         self.near = comm.max(node.size) == comm.size
         shape = (comm.size * depth + 1, size) if self.near else (depth + 1, size)
         memory = shared(node, shape, dtype) if self.near and comm.size > 1 else np.zeros(shape, dtype)
+        self.gate = Gate(node if self.near else alone())
         self.total, self.slots = memory[-1], memory[:-1].reshape(-1, depth, size)
         self.mine = self.slots[comm.rank if self.near else 0]
         mine = int(np.diff(self.bounds)[comm.rank])
@@ -74,11 +76,11 @@ class TreeSum:
     def _beside(self) -> None:
         a, b = self.bounds[self.comm.rank : self.comm.rank + 2]
         self.comm.count("tree", self.total.nbytes)
-        self.comm.barrier()  # all subtrees are written
+        self.gate.meet()  # all subtrees are written
         self.total[a:b] = _finished(
             self.subtrees, [self.slots[r, s, a:b] for r, run in enumerate(self.subtrees) for s in range(len(run))]
         )
-        self.comm.barrier()  # all slices are there
+        self.gate.meet()  # all slices are there
 
     def _exchange(self) -> None:
         own, counts = len(self.stack), np.diff(self.bounds)

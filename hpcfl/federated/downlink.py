@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hpcfl.comm.communicator import Comm
+from hpcfl.comm.gate import Gate
 from hpcfl.comm.window import shared
 
 STATS = 4  # of a client: loss sum, loss weight, accepted, model
@@ -35,6 +36,7 @@ class Downlink:
 
     def __init__(self, vectors: int, size: int, dtype: np.typing.DTypeLike, clients: int, comm: Comm) -> None:
         self.comm, self.node = comm, comm.on_node()
+        self.gate = Gate(self.node)
         self.leaders = comm.mpi.Split(0 if self.node.rank == 0 else 1, comm.rank)
         comm.family.append(self.leaders)
         used = vectors * size * np.dtype(dtype).itemsize
@@ -50,4 +52,4 @@ class Downlink:
         self.comm.count("model", told.nbytes if self.comm.rank == 0 else 0)
         if self.node.rank == 0 and self.leaders.size > 1:
             self.comm.spread(self.leaders, told)
-        self.node.barrier()
+        self.gate.meet()

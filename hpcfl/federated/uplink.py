@@ -65,7 +65,6 @@ class Uplink:
             self.slices = {n: Slices(n, comm) for n in set(self.lengths)}
         elif parts and not self.gather:
             self.rooms = {p.name: Room() for p in parts}
-            self.views: dict[int, tuple[tuple[np.ndarray, ...], ...]] = {}  # of the last cohort's size
             self.sum = summer(comm, self._words(clients), np.dtype(np.int64), purpose="updates")
 
     def empty(self, clients: int, dtype: np.typing.DTypeLike) -> Vectors:
@@ -117,11 +116,9 @@ class Uplink:
     def _summed(self, messages: Iterable[Messages], cohort: Cohort, rider: Rider) -> tuple[Vectors, np.ndarray]:
         """Add all up in one sum: the updates, the rider, the stats as bit patterns, of which the others add zeros."""
         clients, scales = cohort.ids.size, self._scales(cohort)
-        if clients not in self.views:
-            words = self._words(clients)
-            self.views = {clients: (self._cut(self.sum.mine[:words]), self._cut(self.sum.total[:words]))}
-        (mine, sums, last, bits), whole = self.views[clients]
+        mine = self.sum.mine[: self._words(clients)]
         mine[:] = 0
+        sums, last, bits = self._cut(mine)
 
         def add() -> None:
             for places, out, stats in messages:
@@ -131,7 +128,7 @@ class Uplink:
         rider.run(TRAINING, add)
         last[:] = rider.own
         self.sum.finish(mine.size)
-        _, sums, rider.known, bits = whole
+        sums, rider.known, bits = self._cut(self.sum.total[: mine.size])
         stats, got = bits.view(np.float64), None
         if self.comm.rank == 0:
             got = rider.run("adding updates up", lambda: self._means(sums, stats, scales, cohort))
@@ -141,10 +138,10 @@ class Uplink:
         """Return the length of a sum of the updates of so many clients."""
         return int(self.ends[-1]) + RIDER + clients * STATS
 
-    def _cut(self, words: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Return a sum, and its updates, rider and stats (clients, STATS)."""
+    def _cut(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return updates, rider and stats (clients, STATS) of a sum."""
         head = self.ends[-1]
-        return words, words[:head], words[head : head + RIDER], words[head + RIDER :].reshape(-1, STATS)
+        return words[:head], words[head : head + RIDER], words[head + RIDER :].reshape(-1, STATS)
 
     def _add(self, out: Vectors, rows: np.ndarray, stats: np.ndarray, scales: Numbers, total: np.ndarray) -> None:
         shares = self._shares(rows, stats)

@@ -12,12 +12,16 @@ def add_rows(rows, start, stop, out):
     """Write the sum of the `rows` (n, P), in their order, to `out` (P,) from `start` to `stop`."""
     for a in range(start, stop, BLOCK):
         b = min(a + BLOCK, stop)
+        # Vectors that begin at 0: where an index has an offset, the compiler adds one number at a time.
+        total, first = out[a:b], rows[0, a:b]
         if rows.shape[0] == 1:
-            for j in range(a, b):
-                out[j] = rows[0, j]
+            for j in range(total.size):
+                total[j] = first[j]
         else:
-            for j in range(a, b):
-                out[j] = rows[0, j] + rows[1, j]
+            second = rows[1, a:b]
+            for j in range(total.size):
+                total[j] = first[j] + second[j]
         for r in range(2, rows.shape[0]):
-            for j in range(a, b):
-                out[j] += rows[r, j]
+            row = rows[r, a:b]
+            for j in range(total.size):
+                total[j] += row[j]

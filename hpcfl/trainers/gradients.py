@@ -76,11 +76,10 @@ class Local:
             losses = np.empty(bounds.size - 1, vector.dtype)
             self.tree(w, self.x, self.y, rows, bounds, *given, losses, grad)
             weights = [self.weight(rows[a:b]) for a, b in pairwise(bounds)]
-            tally[LOSS], tally[WEIGHT] = fold(losses), fold(np.array(weights, vector.dtype))
+            loss, weight = fold(losses), fold(np.array(weights, vector.dtype))
         else:
-            tally[LOSS] = self.kernel(w, self.x, self.y, rows, *given, grad)
-            tally[WEIGHT] = self.weight(rows)
-        tally[ERROR:] = 0
+            loss, weight = self.kernel(w, self.x, self.y, rows, *given, grad), self.weight(rows)
+        tally[WEIGHT], tally[LOSS], tally[ERROR], tally[STOP] = weight, loss, 0, 0
 
     def weight(self, rows: np.ndarray) -> float:
         """Return the weight of `rows`."""
@@ -125,7 +124,8 @@ class PlainSums(Sums):
     def add(self, w: np.ndarray, batch: Batch, stop: bool = False) -> None:
         """See `Sums.add`."""
         self.error = safely(self.local, w, batch, slice(None), self.sum.mine)
-        self.sum.mine[self.local.size + STOP] = stop
+        if stop:
+            self.sum.mine[self.local.size + STOP] = 1
         self.sum.finish()
 
 

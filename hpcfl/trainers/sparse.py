@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hpcfl.comm.communicator import Comm, alone
+from hpcfl.comm.gate import Gate
 from hpcfl.comm.window import shared
 from hpcfl.config import Job
 from hpcfl.data.batch import Batch
@@ -59,6 +60,7 @@ class SparseSums(Sums):
         self.local, self.comm, node = local, comm, comm.on_node()
         self.near = comm.max(node.size) == comm.size if near is None else near
         self.team = node if self.near else alone()
+        self.gate = Gate(self.team)
         self.k, self.room = int(local.spec[3]), int(local.spec[2]) + 1  # of columns: features, then biases
         self.held, self.error = kernels.empty(self.room), None
         self.messages, self.mine = self._near() if self.near else (self._gradient(1), self._gradient(self.room))
@@ -109,7 +111,7 @@ class SparseSums(Sums):
             return n
         if self.near:
             self.comm.count("gradient", self.head.nbytes + n * (4 + self.k * self.mine.values.itemsize))
-            self.team.barrier()  # all messages are written
+            self.gate.meet()  # all messages are written
             self.counts[:] = self.heads[:, TALLY]
         else:
             self._send(n)
@@ -167,7 +169,7 @@ class SparseStepper(Stepper):
         """See `Stepper.step`; `vector` is the tally alone."""
         super().step(vector, failed)
         if self.gradient.team.size > 1:
-            self.gradient.team.barrier()  # all have moved what is theirs, and read the messages
+            self.gradient.gate.meet()  # all have moved what is theirs, and read the messages
 
     def _move(
         self, w: np.ndarray, vector: np.ndarray, state: np.ndarray, rate: float, t: int, scale: float = 1.0

@@ -13,7 +13,7 @@ from hpcfl.config import Job
 from hpcfl.data.shard import Shards
 from hpcfl.errors import DivergedError
 from hpcfl.kernels import updates
-from hpcfl.trainers.gradients import ERROR, LOSS, STOP, TALLY, WEIGHT
+from hpcfl.trainers.gradients import TALLY
 from hpcfl.trainers.objective import Objective
 
 
@@ -77,13 +77,12 @@ class Stepper:
         HpcflError
             A rank failed in its local part (on all ranks alike).
         """
-        tally = vector[-TALLY:]
-        self.asked = bool(tally[STOP] > 0)
-        if tally[ERROR] > 0:
+        weight, loss, errors, stops = vector[-TALLY:].tolist()
+        self.asked = stops > 0
+        if errors > 0:
             with self.comm.together(f"computing the gradient of step {self.t + 1}"):
                 if failed:
                     raise failed
-        weight, loss = float(tally[WEIGHT]), float(tally[LOSS])
         self.rate = self._rate()
         self.t += 1
         if not isfinite(loss):
