@@ -71,7 +71,7 @@ def lowest(typingctx: Any, word: Any) -> Any:
 @exact_part
 def mark(bits, groups, columns, a, b):
     """Add `columns` from `a` to `b` to the set."""
-    for e in range(a, b):
+    for e in range(np.uint64(a), np.uint64(b)):
         c = np.uint64(columns[e])
         bits[c >> WORD] |= ONE << (c & LOW)
         groups[c >> GROUP] |= ONE << ((c >> WORD) & LOW)

@@ -57,8 +57,8 @@ def _mean(grad, scale, w, solver):
     if solver.l2 != 0.0:
         l2 = grad.dtype.type(solver.l2)
         for k in range(solver.penalized.shape[0]):
-            for j in range(solver.penalized[k, 0], solver.penalized[k, 1]):
-                grad[j] += l2 * w[j]
+            a, b = solver.penalized[k]
+            axpy(l2, w[a:b], grad[a:b])
 
 
 @part

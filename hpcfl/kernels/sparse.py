@@ -17,6 +17,12 @@ AHEAD = 8  # rows that are asked for before they are used
 ROWS, VALUES = 64, 4096  # of a chunk, at most
 
 
+@exact_part
+def span(indptr, r):
+    """Return the places of row `r`'s values, unsigned: a place that may be negative is looked at each time."""
+    return range(np.uint64(indptr[r]), np.uint64(indptr[r + 1]))
+
+
 @part
 def chunk_end(indptr, rows, a):
     """Return where the chunk ends that starts at place `a` of `rows`."""
@@ -40,8 +46,8 @@ def look_ahead(indptr, indices, data, rows, a, b):
 def outputs(w, indptr, indices, data, rows, a, b, z):
     """Write the raw outputs of the rows at places `a` to `b` of `rows` into `z` (b - a, k).
 
-    As unsigned numbers, columns need no check for a sign. A vector of gathered elements takes longer than its
-    elements one by one, hence the fixed order.
+    As unsigned numbers, columns and places need no check for a sign, which took a third of the time. A vector of
+    gathered elements takes longer than its elements one by one, hence the fixed order.
     """
     k = z.shape[1]
     bias = w.size - k
@@ -50,13 +56,13 @@ def outputs(w, indptr, indices, data, rows, a, b, z):
         r = rows[i]
         if k == 1:
             s = w[bias]
-            for e in range(indptr[r], indptr[r + 1]):
+            for e in span(indptr, r):
                 s += data[e] * w[np.uint32(indices[e])]
             z[i - a, 0] = s
         else:
             for j in range(k):
                 z[i - a, j] = w[bias + j]
-            for e in range(indptr[r], indptr[r + 1]):
+            for e in span(indptr, r):
                 v, at = data[e], np.uint64(indices[e]) * np.uint64(k)
                 for j in range(k):
                     z[i - a, j] += v * w[at + np.uint64(j)]
@@ -91,10 +97,10 @@ def scatter(z, indptr, indices, data, rows, a, b, grad):
         r = rows[i]
         if k == 1:
             g = z[i - a, 0]
-            for e in range(indptr[r], indptr[r + 1]):
+            for e in span(indptr, r):
                 grad[np.uint32(indices[e])] += data[e] * g
         else:
-            for e in range(indptr[r], indptr[r + 1]):
+            for e in span(indptr, r):
                 v, at = data[e], np.uint64(indices[e]) * np.uint64(k)
                 for j in range(k):
                     grad[at + np.uint64(j)] += v * z[i - a, j]
@@ -136,7 +142,7 @@ def scatter_at(z, x, rows, a, b, held, values):
     bits, before = held.bits, held.before
     for i in range(a, b):
         r = rows[i]
-        for e in range(indptr[r], indptr[r + 1]):
+        for e in span(indptr, r):
             v, c = data[e], np.uint64(np.uint32(indices[e]))
             at = place(bits[c >> WORD], before[c >> WORD], c) * np.uint64(k)
             for j in range(k):

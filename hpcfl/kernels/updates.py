@@ -25,9 +25,10 @@ def finish(total, scale, w, ranges, l2, grad):
         grad[i] = total[i] * scale
     if l2 != 0:
         for r in range(ranges.shape[0]):
-            for i in range(ranges[r, 0], ranges[r, 1]):
-                penalty += float(w[i]) * float(w[i])
-                grad[i] += l2 * w[i]
+            part, slope = w[ranges[r, 0] : ranges[r, 1]], grad[ranges[r, 0] : ranges[r, 1]]
+            for i in range(part.size):
+                penalty += float(part[i]) * float(part[i])
+                slope[i] += l2 * part[i]
     return 0.5 * l2 * penalty
 
 
