@@ -79,10 +79,10 @@ class Comm:
         while self.family:
             self.family.pop().Free()
 
-    def count(self, purpose: str, nbytes: int) -> None:
-        """Count a message of `nbytes` that this rank sends, if there are others."""
-        if self.size > 1:
-            self.traffic.add(purpose, nbytes)
+    def count(self, purpose: str, nbytes: int, times: int = 1) -> None:
+        """Count a message of `nbytes` that this rank sends so often, if there are others."""
+        if self.size > 1 and times:
+            self.traffic.add(purpose, nbytes, times)
 
     def sum(self, v: np.ndarray, purpose: str = "sum") -> np.ndarray:
         """Sum `v` over the ranks, in place, and return it (collective)."""

@@ -21,20 +21,33 @@ class Gate:
     ----------
     node : Comm
         Ranks that share memory.
+
+    Attributes
+    ----------
+    words : (rounds, ranks, LINE) int64
+        What `kernels.gate` writes.
+    turn : int
+        How often they have met.
+    works : bool
+        Whether they meet in memory.
     """
 
     def __init__(self, node: Comm) -> None:
         self.node, self.turn = node, 0
-        rounds = 0 if heart.enabled() else (node.size - 1).bit_length()
-        self.words = shared(node, (rounds, node.size, LINE), np.int64)
+        rounds = (node.size - 1).bit_length()
+        self.words, self.works = shared(node, (rounds, node.size, LINE), np.int64), not heart.enabled()
         with node.node_first("compiling a kernel"):
             gate.meet(self.words[:0], 0, 0)
 
     def meet(self) -> None:
         """Wait for all ranks; what they wrote before can be read after (collective)."""
-        if not len(self.words):
+        self.wait(self.turn + 1)
+        self.turn += 1
+
+    def wait(self, turn: int) -> None:
+        """Wait until all have met so often, the next time at most (collective); a kernel may have waited before."""
+        if not self.works:
             self.node.barrier()
             return
-        self.turn += 1
-        while not gate.meet(self.words, self.node.rank, self.turn):
+        while not gate.meet(self.words, self.node.rank, turn):
             self.node.mpi.Iprobe()  # signals are handled, and messages that MPI still has to send go on

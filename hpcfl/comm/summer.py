@@ -12,8 +12,8 @@ from hpcfl.comm.gate import Gate
 from hpcfl.comm.window import shared
 from hpcfl.kernels.sums import add_rows
 
-LEAST = 64  # elements below which MPI's own sum is as fast
-SMALL = 1 << 16  # elements of all ranks of a node up to which each of them adds up all of them
+LEAST = 2048  # elements below which MPI's own sum over several nodes is as fast
+SMALL = 1 << 16  # elements of all ranks of one node up to which each of them adds up all
 
 
 class Summer(Protocol):
@@ -46,13 +46,47 @@ class Allreduce:
         self.comm.sum(self.total[:size], self.purpose)
 
 
+class EachSum:
+    """Each rank of a node adds up all vectors for itself: it waits once, and what is short is soon added.
+
+    What it writes next goes elsewhere, as others may still read.
+
+    Parameters
+    ----------
+    comm, node : Comm
+        All ranks, which are those of one node.
+
+    Attributes
+    ----------
+    sides : (2, ranks, P) array
+        The ranks' vectors: in even turns of the gate the first ones, in odd turns the others.
+    """
+
+    def __init__(self, comm: Comm, node: Comm, size: int, dtype: np.dtype, purpose: str) -> None:
+        self.comm, self.purpose, self.gate = comm, purpose, Gate(node)
+        self.sides, self.total = shared(node, (2, node.size, size), dtype), np.zeros(size, dtype)
+        self.pairs = [(rows, rows[node.rank]) for rows in self.sides]
+        self.passed(0)
+
+    def passed(self, turns: int, size: int = 0) -> None:
+        """Take note of so many sums of `size` elements (local)."""
+        self.comm.count(self.purpose, size * self.total.itemsize, turns)
+        self.gate.turn += turns
+        self.rows, self.mine = self.pairs[self.gate.turn % 2]
+
+    def finish(self, size: int | None = None) -> None:
+        """See `Summer.finish`."""
+        size = self.total.size if size is None else size
+        self.gate.wait(self.gate.turn + 1)
+        add_rows(self.rows, 0, size, self.total)
+        self.passed(1, size)
+
+
 class SharedSum:
     """Each rank of a node finishes a slice of the coordinates, reading the others' vectors where they lie.
 
     MPI copies a message twice on its way through a node; here nothing is copied. With several
-    nodes, the ranks of one place on each node then Allreduce their slice. Short vectors of one node are
-    added up by every rank for itself: it waits for the others once then, and not for their slices too. What it
-    writes next goes elsewhere, as others may still read.
+    nodes, the ranks of one place on each node then Allreduce their slice.
 
     Parameters
     ----------
@@ -64,24 +98,15 @@ class SharedSum:
 
     def __init__(self, comm: Comm, node: Comm, across: MPI.Comm, size: int, dtype: np.dtype, purpose: str) -> None:
         self.comm, self.node, self.across, self.purpose = comm, node, across, purpose
-        self.gate = Gate(node)
-        self.small = across.size == 1 and node.size * size <= SMALL
-        whole = shared(node, (2, node.size, size) if self.small else (1, node.size + 1, size), dtype)
-        self.total = np.zeros(size, dtype) if self.small else whole[0, -1]
-        self.sides = [(rows[: node.size], rows[node.rank]) for rows in whole]
-        self.rows, self.mine = self.sides[0]
+        self.gate, whole = Gate(node), shared(node, (node.size + 1, size), dtype)
+        self.rows, self.mine, self.total = whole[:-1], whole[node.rank], whole[-1]
 
     def finish(self, size: int | None = None) -> None:
         """See `Summer.finish`."""
         size = self.total.size if size is None else size
+        start, stop = (size * r // self.node.size for r in (self.node.rank, self.node.rank + 1))
         self.comm.count(self.purpose, size * self.mine.itemsize)
         self.gate.meet()  # all vectors are written
-        if self.small:
-            add_rows(self.rows, 0, size, self.total)
-            self.sides.reverse()
-            self.rows, self.mine = self.sides[0]
-            return
-        start, stop = (size * r // self.node.size for r in (self.node.rank, self.node.rank + 1))
         add_rows(self.rows, start, stop, self.total)
         if self.across.size > 1:
             self.comm.allreduce(self.across, self.total[start:stop])
@@ -102,9 +127,11 @@ def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None, pur
         What the messages are counted as.
     """
     node = node or comm.on_node()
-    if comm.size == 1 or size < LEAST or int(comm.max(node.size)) == 1:
-        return Allreduce(comm, size, dtype, purpose)
-    if -int(comm.max(-node.size)) != int(comm.max(node.size)):  # slices would not meet
+    most, least = int(comm.max(node.size)), -int(comm.max(-node.size))
+    if comm.size > 1 and least == comm.size and size * comm.size <= SMALL:
+        return EachSum(comm, node, size, dtype, purpose)
+    # Slices do not meet where nodes differ in ranks.
+    if comm.size == 1 or most == 1 or most != least or (most < comm.size and size < LEAST):
         return Allreduce(comm, size, dtype, purpose)
     across = comm.mpi.Split(node.rank, comm.rank)
     comm.family.append(across)

@@ -21,10 +21,10 @@ class Traffic:
         self.messages: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
 
-    def add(self, purpose: str, nbytes: int) -> None:
-        """Count a message of `nbytes`."""
-        self.messages[purpose] += 1
-        self.sent[purpose] += nbytes
+    def add(self, purpose: str, nbytes: int, times: int = 1) -> None:
+        """Count a message of `nbytes` that is sent so often."""
+        self.messages[purpose] += times
+        self.sent[purpose] += nbytes * times
 
     def forget(self) -> None:
         """Count from 0 again."""

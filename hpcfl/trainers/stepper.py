@@ -83,7 +83,7 @@ class Stepper:
             with self.comm.together(f"computing the gradient of step {self.t + 1}"):
                 if failed:
                     raise failed
-        self.rate = self._rate()
+        self.rate = self.rate_at(self.t)
         self.t += 1
         if not isfinite(loss):
             self._diverged("loss", loss)
@@ -108,10 +108,24 @@ class Stepper:
         self.sums[:] = 0
         return {"train_loss": (loss + penalty) / weight if weight else 0.0}
 
-    def _rate(self) -> float:
+    def took(self, steps: int, rate: float, vector: np.ndarray) -> None:
+        """Take note of steps that a kernel made, of which the last had this learning rate and these sums.
+
+        Raises
+        ------
+        DivergedError
+            As `step`.
+        """
+        _, loss, _, stops = vector[-TALLY:].tolist()
+        self.t, self.rate, self.asked = self.t + steps, rate, stops > 0
+        if not isfinite(loss):
+            self._diverged("loss", loss)
+
+    def rate_at(self, t: int) -> float:
+        """Return the learning rate of the step that comes after `t` steps."""
         section = self.section
-        warm = min((self.t + 1) / section.warmup_steps, 1.0) if section.warmup_steps else 1.0
-        return float(self.rule.learning_rate * warm * section.schedule.factor(self.t, self.steps))
+        warm = min((t + 1) / section.warmup_steps, 1.0) if section.warmup_steps else 1.0
+        return float(self.rule.learning_rate * warm * section.schedule.factor(t, self.steps))
 
     def _move(
         self, w: np.ndarray, vector: np.ndarray, state: np.ndarray, rate: float, t: int, scale: float = 1.0

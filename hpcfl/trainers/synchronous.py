@@ -21,6 +21,7 @@ from hpcfl.trainers.objective import Objective, bind
 from hpcfl.trainers.order import Batches, ordered
 from hpcfl.trainers.outcome import Outcome
 from hpcfl.trainers.stepper import Stepper
+from hpcfl.trainers.strides import strides
 from hpcfl.trainers.summing import cut, stepping, sums
 
 
@@ -49,6 +50,7 @@ def _train(
     with comm.node_first("compiling kernels"):
         stepper.warm(gradient)
         order.warm()
+        several = strides(job, gradient, stepper, order, shards.total)
     first, done = resume(keeper.load(shards.table.files), stepper, gradient)
     w, seconds, trained = stepper.w, 0.0, 0.0
     record: dict[str, Any] = {}
@@ -56,12 +58,19 @@ def _train(
         last = epoch + 1 == job.train.epochs
         order.begin(epoch, done)
         start, before = perf_counter(), keeper.seconds
-        for step in range(done, order.steps):
-            gradient.add(w, order.batch(step), keeper.asks(stepper.t + 1))
-            stepper.step(gradient.total, gradient.error)
-            end = last and step + 1 == order.steps
+        step = done
+        while step < order.steps:
+            n = several.length(step) if several else 1
+            asks = keeper.asks(stepper.t + n)
+            if several and n > 1:
+                several.make(step, n, asks)
+            else:
+                gradient.add(w, order.batch(step), asks)
+                stepper.step(gradient.total, gradient.error)
+            step += n
+            end = last and step == order.steps
             if stepper.asked or end:
-                keeper.keep({"epoch": epoch, "step": step + 1}, stepper.arrays(), gradient.own(), last=end)
+                keeper.keep({"epoch": epoch, "step": step}, stepper.arrays(), gradient.own(), last=end)
         spent = perf_counter() - start - (keeper.seconds - before)
         share, done = (order.steps - done) / order.steps, 0
         trained, seconds = trained + share * shards.total, seconds + spent

@@ -6,13 +6,15 @@ PROGRAM = """
 import numpy as np
 from mpi4py import MPI
 from hpcfl.comm.communicator import Comm, world
-from hpcfl.comm.summer import Allreduce, SharedSum, summer
+from hpcfl.comm.summer import SMALL, Allreduce, EachSum, SharedSum, summer
 comm = world()
 for size in {sizes}:
     nodes = [None, Comm(comm.mpi.Split(comm.rank // {node}, comm.rank))]  # the second: as if nodes had so many ranks
     for node in nodes:
         ours, plain = summer(comm, size, np.dtype(np.float64), node), Allreduce(comm, size, np.dtype(np.float64), "gradient")
-        assert isinstance(ours, SharedSum) == (size >= 64 and (node is None or comm.size % {node} == 0)), size
+        one = node is None or node.size == comm.size
+        kind = EachSum if one and size * comm.size <= SMALL else SharedSum if one or size >= 2048 else Allreduce
+        assert type(ours) is (kind if one or comm.size % {node} == 0 else Allreduce), (size, type(ours))
         for step in range(4):
             rng = np.random.default_rng([step, comm.rank])
             ours.mine[:] = plain.mine[:] = rng.integers(-99, 99, size)

@@ -1,0 +1,123 @@
+"""Steps of synchronous SGD, many in one call: for a small model Python takes as long between steps as they do."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from hpcfl.kernels.flags import exact
+from hpcfl.kernels.gate import meet
+from hpcfl.kernels.lent import lent
+from hpcfl.kernels.sums import add_rows
+
+
+class Rows(NamedTuple):
+    """The rank's rows, and scratch, as ``loss_grad`` takes them."""
+
+    x: np.ndarray
+    y: np.ndarray
+    affine: np.ndarray
+    spec: np.ndarray
+    work: np.ndarray
+
+
+class Meeting(NamedTuple):
+    """Where the ranks' vectors meet; each ends with weight, loss, errors and votes.
+
+    Attributes
+    ----------
+    words : (rounds, ranks, n) int64
+        Of the gate.
+    rank, turn : int
+        This rank, and how often they have met.
+    sides : (2, ranks, P + 4), or (1, 1, P + 4) of one rank
+        Vectors of all ranks, in even turns and in odd ones.
+    total : (P + 4,)
+        Their sum.
+    """
+
+    words: np.ndarray
+    rank: int
+    turn: int
+    sides: np.ndarray
+    total: np.ndarray
+
+
+class Moves(NamedTuple):
+    """What moves, and how.
+
+    Attributes
+    ----------
+    w, state, hyper
+        As the optimizer's step takes them.
+    rates : (n,) float64
+        Learning rates.
+    t : int
+        Steps made before.
+    grad : (P,)
+        Scratch.
+    penalized, l2
+        As `updates.finish` takes them.
+    """
+
+    w: np.ndarray
+    state: np.ndarray
+    hyper: np.ndarray
+    rates: np.ndarray
+    t: int
+    grad: np.ndarray
+    penalized: np.ndarray
+    l2: float
+
+
+@exact
+def stride(calls, rows, batches, vote, meeting, moves, sums):
+    """Make a step with each of the batches, as `hpcfl.trainers.gradients` and `stepper` do one by one.
+
+    Parameters
+    ----------
+    calls : tuple of typed functions
+        The model's ``loss_grad``, `updates.finish`, the optimizer's ``step``: the machine code of single steps, as a
+        copy made for this kernel may add in another order.
+    rows : Rows
+    batches : (n, m) int32
+        Rows of each step.
+    vote : (3,) int64
+        Whether this rank votes in the last step. Changed: the steps that were made, and whether the gradient of
+        the next one is written. If the others keep this rank waiting it comes back, to be called again.
+    meeting : Meeting
+    moves : Moves
+    sums : (3,) float64
+        Weight, loss and weighted penalty are added. After a loss that is not finite no further step is made.
+    """
+    rows, meeting, moves = lent(rows), lent(meeting), lent(moves)
+    loss_grad, finish, step = calls
+    w, total, last = moves.w, meeting.total, batches.shape[0] - 1
+    while vote[1] <= last:
+        i = vote[1]
+        side = meeting.sides[(meeting.turn + i) % meeting.sides.shape[0]]
+        if vote[2] == 0:
+            mine = side[meeting.rank]
+            loss = loss_grad(w, rows.x, rows.y, batches[i], rows.affine, rows.spec, rows.work, mine[: w.size])
+            mine[w.size], mine[w.size + 1], mine[w.size + 2] = batches.shape[1], loss, 0
+            mine[w.size + 3] = vote[0] if i == last else 0
+            vote[2] = 1
+        if side.shape[0] > 1:
+            if not meet(meeting.words, meeting.rank, meeting.turn + i + 1):
+                return
+            add_rows(side, 0, total.size, total)
+        vote[1], vote[2] = i + 1, 0
+        weight, loss = np.float64(total[w.size]), np.float64(total[w.size + 1])
+        if not math.isfinite(loss):
+            return
+        if weight > 0:
+            grad, scale, penalty = total[: w.size], 1 / weight, 0.0
+            if moves.l2 != 0:
+                penalty = finish(total, w.dtype.type(scale), w, moves.penalized, moves.l2, moves.grad)
+                grad, scale = moves.grad, 1.0
+            step(w, grad, scale, moves.state, moves.hyper, moves.rates[i], moves.t + i + 1)
+            sums[0] += weight
+            sums[1] += loss
+            sums[2] += penalty * weight
