@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hpcfl.kernels.flags import exact
+from hpcfl.kernels.flags import exact, exact_part
 from hpcfl.kernels.gate import meet
 from hpcfl.kernels.lent import lent
 from hpcfl.kernels.sums import add_rows
@@ -72,8 +72,26 @@ class Moves(NamedTuple):
     l2: float
 
 
+@exact_part
+def _write(loss_grad, rows, batch, w, vote, mine):
+    """Write the gradient of a batch, and behind it weight, loss, errors and vote, into `mine` (P + 4,)."""
+    loss = loss_grad(w, rows.x, rows.y, batch, rows.affine, rows.spec, rows.work, mine[: w.size])
+    mine[w.size], mine[w.size + 1], mine[w.size + 2], mine[w.size + 3] = batch.size, loss, 0, vote
+
+
+@exact_part
+def _move(finish, step, total, weight, i, moves):
+    """Move the parameters by the sums of step `i` over all ranks, and return the penalty."""
+    grad, scale, penalty = total[: moves.w.size], 1 / weight, 0.0
+    if moves.l2 != 0:
+        penalty = finish(total, moves.w.dtype.type(scale), moves.w, moves.penalized, moves.l2, moves.grad)
+        grad, scale = moves.grad, 1.0
+    step(moves.w, grad, scale, moves.state, moves.hyper, moves.rates[i], moves.t + i + 1)
+    return penalty
+
+
 @exact
-def stride(calls, rows, batches, vote, meeting, moves, sums):
+def stride(calls, rows, batches, done, meeting, moves, sums):
     """Make a step with each of the batches, as `hpcfl.trainers.gradients` and `stepper` do one by one.
 
     Parameters
@@ -84,9 +102,9 @@ def stride(calls, rows, batches, vote, meeting, moves, sums):
     rows : Rows
     batches : (n, m) int32
         Rows of each step.
-    vote : (3,) int64
-        Whether this rank votes in the last step. Changed: the steps that were made, and whether the gradient of
-        the next one is written. If the others keep this rank waiting it comes back, to be called again.
+    done : (3,) int64
+        Steps that were made; whether the gradient of the next one is written; whether this rank votes in the last
+        step. The first two change: if the others keep this rank waiting it comes back, to be called again.
     meeting : Meeting
     moves : Moves
     sums : (3,) float64
@@ -94,30 +112,23 @@ def stride(calls, rows, batches, vote, meeting, moves, sums):
     """
     rows, meeting, moves = lent(rows), lent(meeting), lent(moves)
     loss_grad, finish, step = calls
-    w, total, last = moves.w, meeting.total, batches.shape[0] - 1
-    while vote[1] <= last:
-        i = vote[1]
+    size, total, n = moves.w.size, meeting.total, batches.shape[0]
+    while done[0] < n:
+        i = done[0]
         side = meeting.sides[(meeting.turn + i) % meeting.sides.shape[0]]
-        if vote[2] == 0:
-            mine = side[meeting.rank]
-            loss = loss_grad(w, rows.x, rows.y, batches[i], rows.affine, rows.spec, rows.work, mine[: w.size])
-            mine[w.size], mine[w.size + 1], mine[w.size + 2] = batches.shape[1], loss, 0
-            mine[w.size + 3] = vote[0] if i == last else 0
-            vote[2] = 1
+        if done[1] == 0:
+            _write(loss_grad, rows, batches[i], moves.w, done[2] if i == n - 1 else 0, side[meeting.rank])
+            done[1] = 1
         if side.shape[0] > 1:
             if not meet(meeting.words, meeting.rank, meeting.turn + i + 1):
                 return
             add_rows(side, 0, total.size, total)
-        vote[1], vote[2] = i + 1, 0
-        weight, loss = np.float64(total[w.size]), np.float64(total[w.size + 1])
+        done[0], done[1] = i + 1, 0
+        weight, loss = np.float64(total[size]), np.float64(total[size + 1])
         if not math.isfinite(loss):
             return
         if weight > 0:
-            grad, scale, penalty = total[: w.size], 1 / weight, 0.0
-            if moves.l2 != 0:
-                penalty = finish(total, w.dtype.type(scale), w, moves.penalized, moves.l2, moves.grad)
-                grad, scale = moves.grad, 1.0
-            step(w, grad, scale, moves.state, moves.hyper, moves.rates[i], moves.t + i + 1)
+            penalty = _move(finish, step, total, weight, i, moves)
             sums[0] += weight
             sums[1] += loss
             sums[2] += penalty * weight

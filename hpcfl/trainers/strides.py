@@ -65,19 +65,19 @@ class Strides:
         DivergedError
             As `Stepper.step`.
         """
-        stepper, vote = self.stepper, np.array([stop, 0, 0])
+        stepper, done = self.stepper, np.array([0, 0, stop])
         rates = np.array([stepper.rate_at(stepper.t + i) for i in range(n)])
-        given = self._given(step, n, vote, rates)
+        given = self._given(step, n, done, rates)
         self.kernel(*given)
-        while vote[2] and isinstance(self.sum, EachSum):  # others are late
-            self.sum.gate.wait(self.sum.gate.turn + int(vote[1]) + 1)
+        while done[1] and isinstance(self.sum, EachSum):  # others are late
+            self.sum.gate.wait(self.sum.gate.turn + int(done[0]) + 1)
             self.kernel(*given)
-        made = int(vote[1])
+        made = int(done[0])
         if isinstance(self.sum, EachSum):
             self.sum.passed(made, self.sum.total.size)
         stepper.took(made, float(rates[made - 1]), self.sum.total)
 
-    def _given(self, step: int, n: int, vote: np.ndarray, rates: np.ndarray) -> tuple[Any, ...]:
+    def _given(self, step: int, n: int, done: np.ndarray, rates: np.ndarray) -> tuple[Any, ...]:
         stepper, total = self.stepper, self.sum.total
         if isinstance(self.sum, EachSum):
             gate = self.sum.gate
@@ -86,7 +86,7 @@ class Strides:
             meeting = Meeting(np.zeros((0, 1, 1), np.int64), 0, 0, total[None, None], total)
         w, l2 = stepper.w, stepper.w.dtype.type(stepper.l2)
         moves = Moves(w, stepper.state, stepper.hyper, rates, stepper.t, stepper.grad, stepper.penalized, l2)
-        return self.calls, self.rows, self.order.rows[step : step + n], vote, meeting, moves, stepper.sums
+        return self.calls, self.rows, self.order.rows[step : step + n], done, meeting, moves, stepper.sums
 
 
 def strides(job: Job, gradient: Sums, stepper: Stepper, order: Batches, rows: int) -> Strides | None:
