@@ -7,12 +7,13 @@ from typing import Protocol
 import numpy as np
 from mpi4py import MPI
 
+from hpcfl.comm import heart
 from hpcfl.comm.communicator import Comm
 from hpcfl.comm.gate import Gate
 from hpcfl.comm.window import shared
 from hpcfl.kernels.sums import add_rows
 
-LEAST = 2048  # elements below which MPI's own sum over several nodes is as fast
+LEAST = 2048  # elements below which MPI's own sum is as fast, over several nodes or where ranks are to outlive others
 SMALL = 1 << 16  # elements of all ranks of one node up to which each of them adds up all
 
 
@@ -128,10 +129,11 @@ def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None, pur
     """
     node = node or comm.on_node()
     most, least = int(comm.max(node.size)), -int(comm.max(-node.size))
-    if comm.size > 1 and least == comm.size and size * comm.size <= SMALL:
+    near = least == comm.size and not heart.enabled()
+    if comm.size > 1 and near and size * comm.size <= SMALL:
         return EachSum(comm, node, size, dtype, purpose)
-    # Slices do not meet where nodes differ in ranks.
-    if comm.size == 1 or most == 1 or most != least or (most < comm.size and size < LEAST):
+    # Slices do not meet where nodes differ in ranks. Open MPI's sum, unlike its barrier, always tells that a rank died.
+    if comm.size == 1 or most == 1 or most != least or (not near and size < LEAST):
         return Allreduce(comm, size, dtype, purpose)
     across = comm.mpi.Split(node.rank, comm.rank)
     comm.family.append(across)
