@@ -95,9 +95,9 @@ class Rider:
                 self.error, self.place, self.own[0] = error, place, 1
         return None
 
-    def told(self) -> np.ndarray:
-        """Return `known` with what failed here since, for the one rank that tells the others."""
-        return self.known + np.array([self.error is not None, 0])
+    def tell(self, out: np.ndarray) -> None:
+        """Write `known` with what failed here since to `out` (2,) int64, for the one rank that tells the others."""
+        out[0], out[1] = self.known[0] + (self.error is not None), self.known[1]
 
     def settle(self, known: np.ndarray) -> None:
         """Raise the same error on all ranks if one failed, as all of them know by now (collective)."""

@@ -77,8 +77,9 @@ class TreeSum:
         a, b = self.bounds[self.comm.rank : self.comm.rank + 2]
         self.comm.count("tree", self.total.nbytes)
         self.gate.meet()  # all subtrees are written
-        slots = [self.slots[r, s, a:b] for r, run in enumerate(self.subtrees) for s in range(len(run))]
-        _finish(self.subtrees, slots, self.total[a:b])
+        self.total[a:b] = _finished(
+            self.subtrees, [self.slots[r, s, a:b] for r, run in enumerate(self.subtrees) for s in range(len(run))]
+        )
         self.gate.meet()  # all slices are there
 
     def _exchange(self) -> None:
@@ -92,9 +93,7 @@ class TreeSum:
         mine = counts[self.comm.rank]
         sizes = np.array([len(s) for s in self.subtrees]) * mine
         self.comm.exchange(self.packed[:at], counts * own, self.received, sizes, "tree")
-        part = np.empty(int(mine), self.total.dtype)
-        _finish(self.subtrees, list(self.received), part)
-        self.comm.share(part, self.total, counts, "tree")
+        self.comm.share(_finished(self.subtrees, list(self.received)), self.total, counts, "tree")
 
 
 def _cover(start: int, stop: int) -> list[Run]:
@@ -112,25 +111,21 @@ def _siblings(stack: list[Run]) -> bool:
     return len(stack) > 1 and stack[-2][1] == stack[-1][1] and stack[-2][0] % (2 * stack[-2][1]) == 0
 
 
-def _merge(stack: list[Run], vectors: list[np.ndarray], groups: int = 0, out: np.ndarray | None = None) -> None:
-    """Add right siblings at the end of the stack to left ones, in place, and those of all `groups` into `out`."""
+def _merge(stack: list[Run], vectors: list[np.ndarray]) -> None:
+    """Add right siblings at the end of the stack to left ones, in place."""
     while _siblings(stack):
         (start, width), _ = stack[-2:]
-        into = vectors[-2] if out is None or 2 * width < groups else out
-        np.add(vectors[-2], vectors[-1], out=into)
-        vectors[-2:] = [into]
+        vectors[-2] += vectors[-1]
+        vectors.pop()
         stack[-2:] = [(start, 2 * width)]
 
 
-def _finish(subtrees: list[list[Run]], vectors: list[np.ndarray], out: np.ndarray) -> None:
-    """Write the sum of the subtrees of all ranks into `out`; vectors are overwritten."""
-    runs = [run for runs in subtrees for run in runs]
-    groups = sum(width for _, width in runs)
-    if len(runs) == 1:
-        out[:] = vectors[0]
+def _finished(subtrees: list[list[Run]], vectors: list[np.ndarray]) -> np.ndarray:
+    """Return the sum of the subtrees of all ranks; vectors are overwritten."""
     stack: list[Run] = []
     done: list[np.ndarray] = []
-    for run, vector in zip(runs, vectors, strict=True):
+    for run, vector in zip((run for runs in subtrees for run in runs), vectors, strict=True):
         stack.append(run)
         done.append(vector)
-        _merge(stack, done, groups, out)
+        _merge(stack, done)
+    return done[0]

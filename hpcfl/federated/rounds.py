@@ -24,6 +24,7 @@ from hpcfl.federated.population import Population
 from hpcfl.federated.timetable import Timetable
 from hpcfl.federated.types import Vectors
 from hpcfl.federated.uplink import TRAINING, Messages, Uplink
+from hpcfl.kernels.fixed import totals
 from hpcfl.seeding import stream
 
 
@@ -132,7 +133,7 @@ class Rounds:
         if way is not None:
             rider.run("moving the model", lambda: self._move(way, r))
         if self.comm.rank == 0:
-            self.downlink.rider[:] = rider.told()
+            rider.tell(self.downlink.rider)
             self.downlink.stats[: len(stats)] = stats
         self.tell(cohort.ids.size)
         rider.settle(self.downlink.rider)
@@ -211,10 +212,10 @@ class Rounds:
     def _record(self, cohort: Cohort, r: int) -> dict[str, Any]:
         """Return what the log says of a round."""
         stats = self.downlink.stats[: cohort.ids.size]
-        fine = stats[:, ACCEPTED] > 0
+        loss, weight, accepted = totals(stats)
+        all_fine = accepted == cohort.ids.size
         item = self.shared.itemsize
         sent, asked = self.outbound.bytes, self.first.message_bytes(item)
-        loss, weight = stats[:, :2].sum(0).tolist()
         spared = self.clients.spared * item
         drawn = max(cohort.ids.size + cohort.absent.size, cohort.asked)
         laps, own = self.timetable.laps, self.hierarchy.bytes(cohort, self.shared[0].nbytes)
@@ -223,7 +224,7 @@ class Rounds:
             "train_loss": loss / weight if weight else None,
             "cohort": cohort.ids.tolist(),
             "absent": cohort.absent.tolist(),
-            "rejected": cohort.ids[~fine].tolist(),
+            "rejected": [] if all_fine else cohort.ids[stats[:, ACCEPTED] == 0].tolist(),
             **({"attackers": self.outbound.attackers.among(cohort.ids)} if self.job.federated.attack else {}),
             **({"ages": cohort.ages.tolist()} if self.timetable.arrivals else {}),
             "rows": cohort.trained,

@@ -123,7 +123,7 @@ class Uplink:
         def add() -> None:
             for places, out, stats in messages:
                 self._add(out, cohort.rows[places], stats, scales, sums)
-                bits[places] = stats.view(np.int64)
+                kernels.put(stats, places, bits)
 
         rider.run(TRAINING, add)
         last[:] = rider.own

@@ -16,7 +16,7 @@ from hpcfl.federated.outbound import message_bytes
 from hpcfl.federated.population import Population
 from hpcfl.federated.types import Run
 from hpcfl.kernels.deal import worked
-from hpcfl.kernels.fixed import settle, shares
+from hpcfl.kernels.fixed import put, settle, shares, totals
 from hpcfl.kernels.slots import read_rows, write_rows
 
 
@@ -32,6 +32,8 @@ def warm(job: Job, objective: Any, people: Population) -> None:
         fixed.add(vectors, np.ones(1), 1.0, np.zeros(vectors.shape[1], np.int64))
     stats = np.zeros((1, STATS))
     settle(stats[:, :MODEL], fine)
+    put(stats, np.zeros(1, np.int64), np.zeros((1, STATS), np.int64))
+    totals(stats)
     shares(stats[:, ACCEPTED:], np.ones(1), np.empty((1, 1)))
     job.federated.strategy.warm(shared[0])
     deal(none, np.empty(0), none, np.zeros(2, np.int64))

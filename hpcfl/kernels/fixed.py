@@ -78,3 +78,23 @@ def shares(taken, rows, out):
     for m in range(out.shape[0]):
         for c in range(out.shape[1]):
             out[m, c] = rows[c] * taken[c, 0] if taken[c, 1] == m else 0.0
+
+
+@exact
+def put(stats, places, bits):
+    """Write the bits of the rows of `stats` (c, n) float64 to those rows of `bits` (clients, n) int64."""
+    rows = stats.view(np.int64)
+    for c in range(places.size):
+        for k in range(rows.shape[1]):
+            bits[places[c], k] = rows[c, k]
+
+
+@exact
+def totals(stats):
+    """Return the sums of the first three columns of `stats` (c, n): loss, its weight, clients that were accepted."""
+    loss, weight, accepted = 0.0, 0.0, 0.0
+    for c in range(stats.shape[0]):
+        loss += stats[c, 0]
+        weight += stats[c, 1]
+        accepted += stats[c, 2]
+    return loss, weight, accepted

@@ -12,6 +12,7 @@ from hpcfl.kernels.copies import copy
 from hpcfl.kernels.flags import jit, part
 from hpcfl.kernels.lent import lent
 from hpcfl.kernels.passes import axpy, clip, pull
+from hpcfl.kernels.prefetch import prefetch_rows
 from hpcfl.kernels.tables import NONE
 
 BLOCK = 4096  # coordinates of a step that stay in the nearest cache
@@ -99,12 +100,14 @@ def _ghost_step(step, mu, solver, ghost, t):
 
 
 @part
-def _batch(key, t, size, rows, order):
-    """Return the rows of batch `t`, counted over epochs; `order` holds the current epoch."""
+def _batch(key, t, size, rows, order, x):
+    """Return the rows of batch `t`, counted over epochs, and ask for the next ones; `order` holds the current epoch."""
     in_epoch = (rows.size + size - 1) // size
     epoch, place = t // in_epoch, t % in_epoch
     if place == 0:
         shuffle(key, epoch, rows, order)
+    after = (place + 1) * size
+    prefetch_rows(x, order[after : min(after + size, rows.size)])  # drawn at random: no hardware looks ahead
     return order[place * size : min((place + 1) * size, rows.size)]
 
 
@@ -143,7 +146,7 @@ def _solve(loss_grad, step, at, data, plan, solver, task, scratch):
     plain = ref == NONE and look == 0.0 and solver.l2 == 0.0 and solver.clip == 0.0 and len(plan.still) == 0
     drawn, t = 0, 0
     for _ in range(steps if steps > 0 else task.steps[c]):
-        batch = _batch(task.streams[c], drawn, solver.batch, rows, scratch.order)
+        batch = _batch(task.streams[c], drawn, solver.batch, rows, scratch.order, data.x)
         drawn += 1
         for _ in range(inner):
             loss, weight = _sums(loss_grad, x, batch, data, scratch.work, grad)
@@ -157,7 +160,7 @@ def _solve(loss_grad, step, at, data, plan, solver, task, scratch):
             if look != 0.0:
                 copy(x, spare)
                 axpy(-look, grad, spare)
-                batch = _batch(task.streams[c], drawn, solver.batch, rows, scratch.order)
+                batch = _batch(task.streams[c], drawn, solver.batch, rows, scratch.order, data.x)
                 drawn += 1
                 _gradient(loss_grad, spare, batch, data, solver, scratch.work, grad)
             if not plain:

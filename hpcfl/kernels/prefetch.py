@@ -34,6 +34,21 @@ def prefetch_run(typingctx: Any, v: Any, start: Any, stop: Any) -> Any:
     return types.void(v, types.intp, types.intp), emit
 
 
+@intrinsic
+def prefetch_rows(typingctx: Any, x: Any, rows: Any) -> Any:
+    """Ask for the `rows` of `x`, if it is a matrix."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if isinstance(sig.args[0], types.Array):
+            table, numbers = (Matrix(context, builder, kind, v) for kind, v in zip(sig.args, args, strict=True))
+            with cgutils.for_range(builder, numbers.shape[0]) as loop:
+                row = builder.sext(builder.load(numbers.at(loop.index)), loop.index.type)
+                _lines(builder, table, row, ir.Constant(row.type, 0), table.shape[1])
+        return context.get_dummy_value()
+
+    return types.void(x, rows), emit
+
+
 def _lines(builder: Any, array: Matrix, row: Any, start: Any, stop: Any) -> None:
     step = ir.Constant(start.type, LINE // array.size)
     with cgutils.for_range_slice(builder, start, stop, step, start.type) as (column, _):

@@ -60,6 +60,8 @@ class Moves(NamedTuple):
         Scratch.
     penalized, l2
         As `updates.finish` takes them.
+    sums : (3,) float64
+        Weight, loss and weighted penalty are added.
     """
 
     w: np.ndarray
@@ -70,6 +72,7 @@ class Moves(NamedTuple):
     grad: np.ndarray
     penalized: np.ndarray
     l2: float
+    sums: np.ndarray
 
 
 @exact_part
@@ -91,14 +94,14 @@ def _move(finish, step, total, weight, i, moves):
 
 
 @exact
-def stride(calls, rows, batches, done, meeting, moves, sums):
+def stride(loss_grad, finish, step, rows, batches, done, meeting, moves):
     """Make a step with each of the batches, as `hpcfl.trainers.gradients` and `stepper` do one by one.
 
     Parameters
     ----------
-    calls : tuple of typed functions
-        The model's ``loss_grad``, `updates.finish`, the optimizer's ``step``: the machine code of single steps, as a
-        copy made for this kernel may add in another order.
+    loss_grad, finish, step : typed functions
+        Of the model, of `updates`, of the optimizer: the machine code of single steps, as a copy made for this kernel
+        may add in another order.
     rows : Rows
     batches : (n, m) int32
         Rows of each step.
@@ -107,11 +110,9 @@ def stride(calls, rows, batches, done, meeting, moves, sums):
         step. The first two change: if the others keep this rank waiting it comes back, to be called again.
     meeting : Meeting
     moves : Moves
-    sums : (3,) float64
-        Weight, loss and weighted penalty are added. After a loss that is not finite no further step is made.
+        After a loss that is not finite no further step is made.
     """
     rows, meeting, moves = lent(rows), lent(meeting), lent(moves)
-    loss_grad, finish, step = calls
     size, total, n = moves.w.size, meeting.total, batches.shape[0]
     while done[0] < n:
         i = done[0]
@@ -129,6 +130,6 @@ def stride(calls, rows, batches, done, meeting, moves, sums):
             return
         if weight > 0:
             penalty = _move(finish, step, total, weight, i, moves)
-            sums[0] += weight
-            sums[1] += loss
-            sums[2] += penalty * weight
+            moves.sums[0] += weight
+            moves.sums[1] += loss
+            moves.sums[2] += penalty * weight

@@ -85,8 +85,10 @@ class Strides:
         else:
             meeting = Meeting(np.zeros((0, 1, 1), np.int64), 0, 0, total[None, None], total)
         w, l2 = stepper.w, stepper.w.dtype.type(stepper.l2)
-        moves = Moves(w, stepper.state, stepper.hyper, rates, stepper.t, stepper.grad, stepper.penalized, l2)
-        return self.calls, self.rows, self.order.rows[step : step + n], done, meeting, moves, stepper.sums
+        moves = Moves(
+            w, stepper.state, stepper.hyper, rates, stepper.t, stepper.grad, stepper.penalized, l2, stepper.sums
+        )
+        return *self.calls, self.rows, self.order.rows[step : step + n], done, meeting, moves
 
 
 def strides(job: Job, gradient: Sums, stepper: Stepper, order: Batches, rows: int) -> Strides | None:
