@@ -15,7 +15,7 @@ LINE = 16  # words: two cache lines, which some CPUs fetch together
 class Gate:
     """Waits for the other ranks of a node in memory that they share: 0.3 us, where MPICH's barrier takes 2.
 
-    Where ranks are to outlive others it is MPI's barrier, which tells if one died.
+    Where ranks are to outlive others it is MPI's barrier, in which a death is noticed.
 
     Parameters
     ----------

@@ -132,7 +132,7 @@ def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None, pur
     near = least == comm.size and not heart.enabled()
     if comm.size > 1 and near and size * comm.size <= SMALL:
         return EachSum(comm, node, size, dtype, purpose)
-    # Slices do not meet where nodes differ in ranks. Open MPI's sum, unlike its barrier, always tells that a rank died.
+    # Slices do not meet where nodes differ in ranks. Open MPI's sum says that a rank left by exit, its barrier did not.
     if comm.size == 1 or most == 1 or most != least or (not near and size < LEAST):
         return Allreduce(comm, size, dtype, purpose)
     across = comm.mpi.Split(node.rank, comm.rank)

@@ -97,9 +97,12 @@ def strides(job: Job, gradient: Sums, stepper: Stepper, order: Batches, rows: in
         return None
     if not near(gradient.sum) or stepper.size > SMALL or gradient.local.weighted:
         return None
-    return Strides(gradient, stepper, order, batch_rows(job, rows), job.checkpoint.every_steps)
+    size, every = batch_rows(job, rows), job.checkpoint.every_steps
+    if min(ROWS // size, order.steps - 1, every or STEPS) < LEAST:  # nothing is compiled that will not be called
+        return None
+    return Strides(gradient, stepper, order, size, every)
 
 
 def near(way: Summer) -> bool:
     """Return whether a kernel can sum this way by itself."""
-    return (isinstance(way, Allreduce) and way.comm.size == 1) or (isinstance(way, EachSum) and way.gate.works)
+    return isinstance(way, EachSum) or (isinstance(way, Allreduce) and way.comm.size == 1)
