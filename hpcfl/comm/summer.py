@@ -11,6 +11,7 @@ from hpcfl.comm import heart
 from hpcfl.comm.communicator import Comm
 from hpcfl.comm.gate import Gate
 from hpcfl.comm.window import shared
+from hpcfl.kernels.gate import meet
 from hpcfl.kernels.sums import add_rows
 
 LEAST = 2048  # elements below which MPI's own sum is as fast, over several nodes or where ranks are to outlive others
@@ -138,3 +139,9 @@ def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None, pur
     across = comm.mpi.Split(node.rank, comm.rank)
     comm.family.append(across)
     return SharedSum(comm, node, across, size, dtype, purpose)
+
+
+def warm(dtype: np.dtype) -> None:
+    """Compile the kernels of every way, whatever the ranks (local)."""
+    add_rows(np.zeros((1, 1), dtype), 0, 1, np.zeros(1, dtype))
+    meet(np.zeros((0, 1, 1), np.int64), 0, 0)

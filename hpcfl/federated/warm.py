@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hpcfl.comm import summer
 from hpcfl.config import Job
 from hpcfl.federated import fixed
 from hpcfl.federated.bank import Bank
@@ -30,6 +31,7 @@ def warm(job: Job, objective: Any, people: Population) -> None:
     for vectors in (shared, np.zeros((1, 1))):
         fine = fixed.within([vectors], 1.0)
         fixed.add(vectors, np.ones(1), 1.0, np.zeros(vectors.shape[1], np.int64))
+    summer.warm(np.dtype(np.int64))
     stats = np.zeros((1, STATS))
     settle(stats[:, :MODEL], fine)
     put(stats, np.zeros(1, np.int64), np.zeros((1, STATS), np.int64))

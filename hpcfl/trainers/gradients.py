@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from hpcfl.comm import summer as summing
 from hpcfl.comm.communicator import Comm
-from hpcfl.comm.summer import summer
 from hpcfl.comm.tree import TreeSum
 from hpcfl.data.batch import Batch
 from hpcfl.data.shard import Shards
 from hpcfl.kernels.network import CHUNK
-from hpcfl.kernels.sums import add_rows
 from hpcfl.trainers.objective import Objective
 
 TALLY = 4  # words behind the gradient: weight of the rows, loss, ranks in error, stop votes
@@ -112,14 +111,14 @@ class PlainSums(Sums):
     """One kernel call and one sum a step."""
 
     def __init__(self, local: Local, comm: Comm) -> None:
-        self.local, self.sum = local, summer(comm, local.size + TALLY, local.work.dtype)
+        self.local, self.sum = local, summing.summer(comm, local.size + TALLY, local.work.dtype)
         self.total = self.sum.total
         self.error: Exception | None = None
 
     def warm(self, w: np.ndarray, vector: np.ndarray) -> None:
         """See `Sums.warm`."""
         super().warm(w, vector)
-        add_rows(vector[None], 0, vector.size, vector)
+        summing.warm(vector.dtype)
 
     def add(self, w: np.ndarray, batch: Batch, stop: bool = False) -> None:
         """See `Sums.add`."""
