@@ -100,14 +100,19 @@ def bias_tree(delta, bounds, stack, out):
         slots = stack[: DEPTH * n].reshape(DEPTH, n)
         top = 0
         for g in range(bounds.size - 1):
-            bias_sum(delta[bounds[g] : bounds[g + 1], start : start + n], False, slots[top])
-            top += 1
-            done = g + 1
+            total, done = slots[top], g + 1
+            total[:] = 0
+            for i in range(bounds[g], bounds[g + 1]):
+                row = delta[i, start : start + n]
+                for j in range(row.size):
+                    total[j] += row[j]
             while done % 2 == 0:
+                left, right = slots[top - 1], slots[top]
+                for j in range(left.size):
+                    left[j] += right[j]
                 top -= 1
-                for j in range(n):
-                    slots[top - 1, j] += slots[top, j]
                 done //= 2
+            top += 1
         copy(slots[0], out[start : start + n])
 
 
@@ -135,7 +140,7 @@ def backward(w, spec, m, work, at, bounds, add, grad):
         target = grad[p : p + a * b].reshape(a, b)
         if bounds.size > 0:
             bias_tree(delta, bounds, stack, biases)
-            matmul_tree(source.T, delta, bounds, stack, target)
+            matmul_tree(source, delta, bounds, stack, target)
         else:
             bias_sum(delta, add, biases)
             matmul(source.T, delta, 0, add, target)

@@ -85,51 +85,48 @@ def matmul_rows(x, rows, b, copy, c):
 
 @part
 def matmul_tree(a, b, bounds, stack, c):
-    """Write to `c` the sum over groups g of ``a[:, bounds[g]:bounds[g + 1]] @ b[bounds[g]:bounds[g + 1]]``.
+    """Write to `c` the sum over groups g of ``a[bounds[g]:bounds[g + 1]].T @ b[bounds[g]:bounds[g + 1]]``.
 
     The groups, a power of two of them, are added in a binary tree, tile by tile while the tile is in
     cache: the same bits as whole products added in that tree.
 
     Parameters
     ----------
-    a, b, c
-        As in `matmul`.
+    a, b : (k, m), (k, n) array
+        Rows contiguous.
     bounds : (groups + 1,) int64
     stack : (STACK,) array
         Scratch.
+    c : (m, n) array
+        Rows contiguous; output.
     """
     lanes = BYTES // c.itemsize
     j = 0
     while j < c.shape[1]:
         width = first_panel(c.shape[1] - j, c.itemsize)
-        full = width == lanes * WIDE
         i = 0
         while i < c.shape[0]:
             height = _height(c.shape[0] - i)
             slots = stack[: DEPTH * height * width].reshape(DEPTH * height, width)
-            top = 0
-            for g in range(bounds.size - 1):
-                lo, hi = bounds[g], bounds[g + 1]
-                tile(a[:, lo:hi], None, b[lo:hi], i, height, j, full, False, slots, top * height, 0)
-                top += 1
-                done = g + 1
-                while done % 2 == 0:  # both halves of a larger group are there
-                    top -= 1
-                    _add(slots[(top - 1) * height : top * height], slots[top * height : (top + 1) * height])
-                    done //= 2
-            for r in range(height):
-                for q in range(width):
-                    c[i + r, j + q] = slots[r, q]
+            _tree_tile(a, b, bounds, i, height, j, width == lanes * WIDE, slots, c)
             i += height
         j += width
 
 
 @part
-def _add(left, right):
-    """Add `right` to `left`."""
-    for r in range(left.shape[0]):
-        for q in range(left.shape[1]):
-            left[r, q] += right[r, q]
+def _tree_tile(a, b, bounds, i, height, j, full, slots, c):
+    """Fill a tile of `matmul_tree`."""
+    top = 0
+    for g in range(bounds.size - 1):
+        lo, hi, n = bounds[g], bounds[g + 1], 0
+        while (g + 1) >> n & 1 == 0:  # so many times both halves of a larger group are there
+            n += 1
+        halves = slots, top, n
+        top -= n
+        out, row, column = (c, i, j) if g + 2 == bounds.size else (slots, top * height, 0)
+        # Of ``a.T`` no slice has strides that the compiler knows.
+        tile(a[lo:hi].T, None, b[lo:hi], i, height, j, full, halves, out, row, column)
+        top += 1
 
 
 @part

@@ -26,12 +26,14 @@ A, ROWS, B, FIRST, HEIGHT, LEFT, FULL, ADD, C, ROW, COLUMN = range(11)  # argume
 def tile(typingctx, a, rows, b, i, height, j, full, add, c, row, column):
     """Fill ``c[row.., column..]`` with `height` rows of a product by `WIDE` vectors if `full`, else by one.
 
-    The product is ``a[i : i + height] @ b[:, j..]``, added to what is there if `add`; a vector that is
-    longer than the rows of `b` stops at their end. If `rows` is not None, it is not `a` but its rows of
-    these numbers, each contiguous, that are multiplied.
+    The product is ``a[i : i + height] @ b[:, j..]``; a vector that is longer than the rows of `b` stops at
+    their end. If `rows` is not None, it is not `a` but its rows of these numbers, each contiguous, that are
+    multiplied. If `add` is True, it is added to what is there. If `add` is a tuple ``slots, top, n``, where
+    `slots` has tiles one below the other, the `n` tiles that end before tile `top` are added, the last one first.
     """
     n, yes = types.intp, types.boolean
-    return types.void(a, rows, b, n, n, n, yes, yes, c, n, n), _shapes
+    kind = add if isinstance(add, types.BaseTuple) else yes
+    return types.void(a, rows, b, n, n, n, yes, kind, c, n, n), _shapes
 
 
 def _shapes(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -59,17 +61,35 @@ def _product(context: Any, builder: Any, sig: Any, args: Any, height: int, vecto
     ]
     for _, _, total in places:
         builder.store(ir.Constant(vector, None), total)
-    with builder.if_then(args[ADD]):
-        for r, c, total in places:
-            builder.store(out.load(r, c, vector, mask), total)
+    tree = isinstance(sig.args[ADD], types.BaseTuple)
+    if not tree:
+        with builder.if_then(args[ADD]):
+            for r, c, total in places:
+                builder.store(out.load(r, c, vector, mask), total)
     with _columns(context, builder, sig, args, height) as (k, values):
         factors = [right.load(k, c, vector, mask) for c in source]
         for value, totals in zip(values, sums, strict=True):
             every = spread(builder, context.cast(builder, value, sig.args[A].dtype, sig.args[C].dtype), vector)
             for factor, total in zip(factors, totals, strict=True):
                 builder.store(fma(builder, every, factor, builder.load(total)), total)
+    if tree:
+        _merge(context, builder, sig.args[ADD], args[ADD], sums, mask)
     for r, c, total in places:
         out.store(builder.load(total), r, c, mask)
+
+
+def _merge(context: Any, builder: Any, kind: Any, value: Any, sums: list[list[Any]], mask: Any) -> None:
+    """Add tiles from a stack to `sums`, the one on top first."""
+    array, top, n = (builder.extract_value(value, place) for place in range(3))
+    slots, vector = Matrix(context, builder, kind.types[0], array), builder.load(sums[0][0]).type
+    with cgutils.for_range(builder, n) as loop:
+        below = builder.sub(top, builder.add(loop.index, ir.Constant(n.type, 1)))
+        first = builder.mul(below, ir.Constant(n.type, len(sums)))
+        columns = steps(builder, ir.Constant(n.type, 0), len(sums[0]), vector.count)
+        for row, totals in zip(steps(builder, first, len(sums)), sums, strict=True):
+            for column, total in zip(columns, totals, strict=True):
+                earlier = slots.load(row, column, vector, mask)
+                builder.store(builder.fadd(earlier, builder.load(total)), total)
 
 
 def steps(builder: Any, start: Any, n: int, step: int = 1) -> list[Any]:

@@ -93,7 +93,7 @@ def test_tree_equals_products_added_in_a_tree(groups):
     a, b = (rng.standard_normal(s).astype(np.float32) for s in ((40, 13), (40, 101)))
     bounds = np.sort(np.concatenate([[0, 40], rng.integers(0, 41, groups - 1)]))
     c, parts = np.full((13, 101), np.nan, np.float32), []
-    tree(a.T, b, bounds, np.empty(STACK, np.float32), c)
+    tree(a, b, bounds, np.empty(STACK, np.float32), c)
     for lo, hi in zip(bounds, bounds[1:], strict=False):
         part = np.empty((13, 101), np.float32)
         product(a[lo:hi].T, b[lo:hi], False, part)
