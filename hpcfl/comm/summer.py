@@ -10,6 +10,7 @@ from mpi4py import MPI
 from hpcfl.comm import heart
 from hpcfl.comm.communicator import Comm
 from hpcfl.comm.gate import Gate
+from hpcfl.comm.slices import Slices
 from hpcfl.comm.window import shared
 from hpcfl.kernels.gate import meet
 from hpcfl.kernels.sums import add_rows
@@ -26,7 +27,7 @@ class Summer(Protocol):
     mine : (P,) array
         Where this rank writes, before each `finish`; another one after it.
     total : (P,) array
-        The sum, to be read until the next `finish`.
+        The sum, to be read until the next `finish`; of a `SliceSum` a part of it.
     """
 
     mine: np.ndarray
@@ -109,13 +110,52 @@ class SharedSum:
         start, stop = (size * r // self.node.size for r in (self.node.rank, self.node.rank + 1))
         self.comm.count(self.purpose, size * self.mine.itemsize)
         self.gate.meet()  # all vectors are written
-        add_rows(self.rows, start, stop, self.total)
+        add_rows(self.rows, start, stop, self.total[start:stop])
         if self.across.size > 1:
             self.comm.allreduce(self.across, self.total[start:stop])
         self.gate.meet()  # all slices are there
 
 
-def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None, purpose: str = "gradient") -> Summer:
+class SliceSum:
+    """Each rank of a node keeps the slice of the coordinates that it added up, as after a reduce-scatter.
+
+    Parameters
+    ----------
+    comm, node, across
+        As in `SharedSum`.
+    tail : int
+        Words at the end that all ranks get.
+
+    Attributes
+    ----------
+    slices : Slices
+    total : (slice + tail,) array
+        This rank's slice, then the tail.
+    """
+
+    def __init__(
+        self, comm: Comm, node: Comm, across: MPI.Comm, size: int, tail: int, dtype: np.dtype, purpose: str
+    ) -> None:
+        self.comm, self.across, self.purpose = comm, across, purpose
+        self.slices, self.rows = Slices(node, Gate(node), size - tail), shared(node, (node.size, size), dtype)
+        self.mine, own = self.rows[node.rank], self.slices.mine
+        self.start, self.stop = own.start, own.stop
+        self.total = np.zeros(self.stop - self.start + tail, dtype)
+
+    def finish(self, size: int | None = None) -> None:
+        """See `Summer.finish`; no part of it. Others read `mine` until all have met once more."""
+        n = self.stop - self.start
+        self.comm.count(self.purpose, self.mine.nbytes)
+        self.slices.gate.meet()  # all vectors are written
+        add_rows(self.rows, self.start, self.stop, self.total[:n])
+        add_rows(self.rows, self.slices.size, self.mine.size, self.total[n:])
+        if self.across.size > 1:
+            self.comm.allreduce(self.across, self.total)
+
+
+def summer(
+    comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None, purpose: str = "gradient", tail: int = 0
+) -> Summer:
     """Return the faster way to sum vectors of `size` elements again and again (collective).
 
     Parameters
@@ -127,6 +167,8 @@ def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None, pur
         Ranks that share memory; found out unless given.
     purpose : str
         What the messages are counted as.
+    tail : int
+        If not 0, a `SliceSum` will do, which may be faster.
     """
     node = node or comm.on_node()
     most, least = int(comm.max(node.size)), -int(comm.max(-node.size))
@@ -138,6 +180,8 @@ def summer(comm: Comm, size: int, dtype: np.dtype, node: Comm | None = None, pur
         return Allreduce(comm, size, dtype, purpose)
     across = comm.mpi.Split(node.rank, comm.rank)
     comm.family.append(across)
+    if tail and not heart.enabled():
+        return SliceSum(comm, node, across, size, tail, dtype, purpose)
     return SharedSum(comm, node, across, size, dtype, purpose)
 
 

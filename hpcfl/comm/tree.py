@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from hpcfl.comm import heart
 from hpcfl.comm.communicator import Comm, alone
 from hpcfl.comm.gate import Gate
+from hpcfl.comm.slices import Slices
+from hpcfl.comm.summer import SMALL
 from hpcfl.comm.window import shared
 
 Run = tuple[int, int]  # first group, groups
@@ -30,15 +33,21 @@ class TreeSum:
     size : int
         Length P of the vectors.
     dtype : dtype
+    tail : int
+        If not 0, each rank may keep the slice of a long vector that it added up, and so many words at the end.
 
     Attributes
     ----------
-    total : (P,) array
+    slices : Slices or None
+        What the ranks keep, if not all.
+    total : (P,) or (slice + tail,) array
         The sum, to be read until the next `finish`.
     """
 
-    def __init__(self, comm: Comm, groups: int, runs: np.ndarray, size: int, dtype: np.typing.DTypeLike) -> None:
-        self.comm, self.bounds = comm, size * np.arange(comm.size + 1) // comm.size
+    def __init__(
+        self, comm: Comm, groups: int, runs: np.ndarray, size: int, dtype: np.typing.DTypeLike, tail: int = 0
+    ) -> None:
+        self.comm = comm
         self.subtrees = [_cover(int(runs[r]), int(runs[r + 1])) for r in range(comm.size)]
         self.first, self.stack = int(runs[comm.rank]), list[Run]()
         node, depth = comm.on_node(), 2 * groups.bit_length() + 1
@@ -48,7 +57,12 @@ class TreeSum:
         self.gate = Gate(node if self.near else alone())
         self.total, self.slots = memory[-1], memory[:-1].reshape(-1, depth, size)
         self.mine = self.slots[comm.rank if self.near else 0]
+        sliced = tail and self.near and comm.size > 1 and size * comm.size > SMALL and not heart.enabled()
+        self.slices = Slices(node, self.gate, size - tail) if sliced else None
+        self.bounds = (self.slices.size if self.slices else size) * np.arange(comm.size + 1) // comm.size
         mine = int(np.diff(self.bounds)[comm.rank])
+        if sliced:
+            self.total = np.zeros(mine + tail, dtype)
         far = 0 if self.near else sum(len(s) for s in self.subtrees)
         self.received = np.empty((far, mine), dtype)
         self.packed = np.empty(size * len(self.subtrees[comm.rank]) if far else 0, dtype)
@@ -64,7 +78,10 @@ class TreeSum:
         _merge(self.stack, list(self.mine[: len(self.stack)]))
 
     def finish(self) -> None:
-        """Write the sum over all groups of all ranks into `total` (collective)."""
+        """Write the sum over all groups of all ranks into `total` (collective).
+
+        If it is a slice, others read and write what is in `buffer` until all have met once more.
+        """
         if self.comm.size == 1:
             self.total[:] = self.mine[0]
         elif self.near:
@@ -75,12 +92,16 @@ class TreeSum:
 
     def _beside(self) -> None:
         a, b = self.bounds[self.comm.rank : self.comm.rank + 2]
-        self.comm.count("tree", self.total.nbytes)
+        self.comm.count("tree", self.mine[0].nbytes)
         self.gate.meet()  # all subtrees are written
-        self.total[a:b] = _finished(
-            self.subtrees, [self.slots[r, s, a:b] for r, run in enumerate(self.subtrees) for s in range(len(run))]
-        )
-        self.gate.meet()  # all slices are there
+        vectors = [self.slots[r, s] for r, run in enumerate(self.subtrees) for s in range(len(run))]
+        done = _finished(self.subtrees, [v[a:b] for v in vectors])
+        if self.slices:
+            self.total[: b - a] = done
+            self.total[b - a :] = _finished(self.subtrees, [v[self.slices.size :].copy() for v in vectors])
+        else:
+            self.total[a:b] = done
+            self.gate.meet()  # all slices are there
 
     def _exchange(self) -> None:
         own, counts = len(self.stack), np.diff(self.bounds)

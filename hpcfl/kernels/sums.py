@@ -9,11 +9,11 @@ BLOCK = 4096  # elements of the sum that stay in cache while the rows are added
 
 @exact
 def add_rows(rows, start, stop, out):
-    """Write the sum of the `rows` (n, P), in their order, to `out` (P,) from `start` to `stop`."""
+    """Write the sum of the `rows` (n, P) from `start` to `stop`, in their order, to `out` (stop - start,)."""
     for a in range(start, stop, BLOCK):
         b = min(a + BLOCK, stop)
         # Vectors that begin at 0: where an index has an offset, the compiler adds one number at a time.
-        total, first = out[a:b], rows[0, a:b]
+        total, first = out[a - start : b - start], rows[0, a:b]
         if rows.shape[0] == 1:
             for j in range(total.size):
                 total[j] = first[j]

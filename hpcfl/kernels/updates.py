@@ -104,6 +104,9 @@ def adagrad(w, grad, scale, state, hyper, lr, t):
         w[i] -= rate * g / (math.sqrt(v[i]) + eps)
 
 
+ELEMENTWISE = sgd, adam, yogi, adagrad  # which move each parameter by its own gradient and state alone
+
+
 @jit
 def sgd_at(w, columns, values, scale, state, hyper, lr, t):
     """SGD without momentum and decay, at `columns` (n,); `values` (n, k) times `scale` is the gradient.

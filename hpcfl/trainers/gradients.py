@@ -10,6 +10,7 @@ import numpy as np
 
 from hpcfl.comm import summer as summing
 from hpcfl.comm.communicator import Comm
+from hpcfl.comm.slices import Slices
 from hpcfl.comm.tree import TreeSum
 from hpcfl.data.batch import Batch
 from hpcfl.data.shard import Shards
@@ -26,6 +27,8 @@ class Sums:
     Attributes
     ----------
     local : Local
+    slices : Slices or None
+        How the gradient is cut among ranks, if this one has but a slice of it.
     total : (P + TALLY,) array
         Gradient and tally of the last batch, to be read until the next `add`; of `SparseSums` the tally alone.
     error : Exception or None
@@ -33,6 +36,7 @@ class Sums:
     """
 
     local: Local
+    slices: Slices | None = None
     total: np.ndarray
     error: Exception | None
 
@@ -108,10 +112,20 @@ def safely(
 
 
 class PlainSums(Sums):
-    """One kernel call and one sum a step."""
+    """One kernel call and one sum a step.
 
-    def __init__(self, local: Local, comm: Comm) -> None:
-        self.local, self.sum = local, summing.summer(comm, local.size + TALLY, local.work.dtype)
+    Parameters
+    ----------
+    local : Local
+    comm : Comm
+    sliced : bool
+        Whether this rank needs no more of the gradient than the slice that it will move.
+    """
+
+    def __init__(self, local: Local, comm: Comm, sliced: bool = False) -> None:
+        tail = TALLY if sliced else 0
+        self.local, self.sum = local, summing.summer(comm, local.size + TALLY, local.work.dtype, tail=tail)
+        self.slices = self.sum.slices if isinstance(self.sum, summing.SliceSum) else None
         self.total = self.sum.total
         self.error: Exception | None = None
 
@@ -140,13 +154,17 @@ class TreeSums(Sums):
         Of the rank's groups, in its strata.
     depth : int
         Rows that a stratum gives to a batch at most.
-    comm : Comm
+    comm, sliced
+        As in `PlainSums`.
     """
 
-    def __init__(self, local: Local, runs: np.ndarray, bounds: np.ndarray, depth: int, comm: Comm) -> None:
+    def __init__(
+        self, local: Local, runs: np.ndarray, bounds: np.ndarray, depth: int, comm: Comm, sliced: bool = False
+    ) -> None:
         self.local, self.bounds = local, bounds
-        self.tree = TreeSum(comm, int(runs[-1]), runs, local.size + TALLY, local.work.dtype)
-        self.total = self.tree.total
+        tail = TALLY if sliced else 0
+        self.tree = TreeSum(comm, int(runs[-1]), runs, local.size + TALLY, local.work.dtype, tail)
+        self.slices, self.total = self.tree.slices, self.tree.total
         self.error: Exception | None = None
         self.pieces = pieces(int(runs[comm.rank]), bounds * depth, CHUNK if local.tree else 0)
 

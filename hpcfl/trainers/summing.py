@@ -13,6 +13,7 @@ from hpcfl.schema import name_of
 from hpcfl.trainers.compressed import CompressedSums
 from hpcfl.trainers.gradients import Local, PlainSums, Sums, TreeSums
 from hpcfl.trainers.objective import Objective
+from hpcfl.trainers.sliced import SlicedStepper, sliced
 from hpcfl.trainers.sparse import SparseStepper, SparseSums, fits
 from hpcfl.trainers.stepper import Stepper
 
@@ -44,14 +45,14 @@ def sums(job: Job, objective: Objective, shards: Shards, comm: Comm) -> Sums:
     if fits(job, objective, shards, batch_rows(job, shards.total)):
         return SparseSums(Local(objective, shards, (end - first) * rows.depth), comm)
     if not rows.groups:
-        return PlainSums(Local(objective, shards, (end - first) * rows.depth), comm)
+        return PlainSums(Local(objective, shards, (end - first) * rows.depth), comm, sliced(job, objective))
     runs = np.searchsorted(rows.segments, rows.cuts)
     groups = np.searchsorted(rows.strata, rows.segments[runs[comm.rank] : runs[comm.rank + 1] + 1])
     bounds = groups - first
     most = max(int(np.diff(bounds).max()) * rows.depth, min(CHUNK, int(bounds[-1]) * rows.depth))
     local = Local(objective, shards, most)
     if not compresses(job):
-        return TreeSums(local, runs, bounds, rows.depth, comm)
+        return TreeSums(local, runs, bounds, rows.depth, comm, sliced(job, objective))
     with comm.node_first("compiling the compressor"):
         gradient = CompressedSums(local, runs, bounds, comm, job.comm, job.seed, objective.layout)
     return gradient
@@ -61,4 +62,6 @@ def stepping(job: Job, objective: Objective, shards: Shards, steps: int, gradien
     """Return what moves the parameters by what `gradient` adds up (collective)."""
     if isinstance(gradient, SparseSums):
         return SparseStepper(gradient, job, objective, shards, steps, comm)
+    if gradient.slices:
+        return SlicedStepper(gradient.slices, job, objective, shards, steps, comm)
     return Stepper(job, objective, shards, steps, comm)
