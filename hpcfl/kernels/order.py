@@ -6,6 +6,7 @@ import numpy as np
 
 from hpcfl.kernels.flags import exact
 
+LINE = 16  # strata that are written side by side: a cache line of int32
 
 @exact
 def mix(key, counter):
@@ -55,9 +56,13 @@ def strata(key, first, starts, lengths, order):
     order : (t, s) int32
         Output: ``order[i, j]`` is the local row that stratum j gives to step i.
     """
-    scratch = np.empty(order.shape[0], np.int32)
-    for j in range(starts.size):
-        n = lengths[j]
-        permute(mix(key, first + j), scratch[:n])
-        for i in range(n):
-            order[i, j] = starts[j] + scratch[i]
+    scratch = np.empty((min(LINE, starts.size), order.shape[0]), np.int32)
+    for a in range(0, starts.size, LINE):
+        b = min(a + LINE, starts.size)
+        for j in range(a, b):
+            permute(mix(key, first + j), scratch[j - a, : lengths[j]])
+        for i in range(order.shape[0]):
+            row = order[i, a:b]
+            for j in range(row.size):
+                if i < lengths[a + j]:
+                    row[j] = starts[a + j] + scratch[j, i]

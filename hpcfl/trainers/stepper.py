@@ -123,9 +123,14 @@ class Stepper:
 
     def rate_at(self, t: int) -> float:
         """Return the learning rate of the step that comes after `t` steps."""
-        section = self.section
-        warm = min((t + 1) / section.warmup_steps, 1.0) if section.warmup_steps else 1.0
-        return float(self.rule.learning_rate * warm * section.schedule.factor(t, self.steps))
+        return self.rates(t, 1)[0]
+
+    def rates(self, t: int, n: int) -> list[float]:
+        """Return the learning rates of the `n` steps that come after `t` steps."""
+        rate, warmup, factor = self.rule.learning_rate, self.section.warmup_steps, self.section.schedule.factor
+        if t >= warmup:
+            return [float(rate * factor(k, self.steps)) for k in range(t, t + n)]
+        return [float(rate * min((k + 1) / warmup, 1.0) * factor(k, self.steps)) for k in range(t, t + n)]
 
     def _move(
         self, w: np.ndarray, vector: np.ndarray, state: np.ndarray, rate: float, t: int, scale: float = 1.0

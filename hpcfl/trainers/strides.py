@@ -66,7 +66,7 @@ class Strides:
             As `Stepper.step`.
         """
         stepper, done = self.stepper, np.array([0, 0, stop])
-        rates = np.array([stepper.rate_at(stepper.t + i) for i in range(n)])
+        rates = np.array(stepper.rates(stepper.t, n))
         given = self._given(step, n, done, rates)
         self.kernel(*given)
         while done[1] and isinstance(self.sum, EachSum):  # others are late

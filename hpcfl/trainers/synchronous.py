@@ -56,8 +56,8 @@ def _train(
     record: dict[str, Any] = {}
     for epoch in range(first, job.train.epochs):
         last = epoch + 1 == job.train.epochs
-        order.begin(epoch, done)
         start, before = perf_counter(), keeper.seconds
+        order.begin(epoch, done)
         step = done
         while step < order.steps:
             n = several.length(step) if several else 1
