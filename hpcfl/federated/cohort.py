@@ -51,12 +51,21 @@ class Cohort(NamedTuple):
 def deal(
     cohort: np.ndarray, cost: np.ndarray, group: np.ndarray, groups: np.ndarray, first: float = 0.0
 ) -> list[np.ndarray]:
-    """Deal clients to ranks, the costliest first, each to the least loaded rank that may run it.
+    """Deal the clients of one round; see `deal_all`."""
+    return deal_all(cohort, [0, cohort.size], cost, group, groups, first)[0]
+
+
+def deal_all(
+    cohort: np.ndarray, bounds: list[int], cost: np.ndarray, group: np.ndarray, groups: np.ndarray, first: float
+) -> list[list[np.ndarray]]:
+    """Deal clients to ranks, round by round, the costliest first, each to the least loaded rank that may run it.
 
     Parameters
     ----------
     cohort : (m,) int64
-        Clients of the round.
+        Clients of the rounds.
+    bounds : (rounds + 1,) list of int
+        Where each round's clients begin, in all of these.
     cost : (m,) float64
         Of each of them.
     group : (m,) int64
@@ -68,16 +77,16 @@ def deal(
 
     Returns
     -------
-    list of int64 arrays
-        For each rank the places in `cohort` that it runs, ascending.
+    (rounds,) list of list of int64 arrays
+        For each rank the places in the round's cohort that it runs, ascending.
     """
     if groups.size == 1:
-        return [np.arange(cohort.size)]
-    load, spare = np.zeros(groups.size), np.empty((2, groups.size + 1), np.int64)
-    load[0] = first
-    rank, places = np.empty((2, cohort.size), np.int64)
-    assign(np.lexsort((cohort, -cost)), cost, group, groups, load, spare, rank, places)
-    return [places[a:b] for a, b in pairwise(spare[1].tolist())]
+        return [[np.arange(b - a)] for a, b in pairwise(bounds)]
+    ends, load = np.array(bounds), np.empty(groups.size)
+    starts, (rank, places) = np.empty((ends.size - 1, groups.size + 1), np.int64), np.empty((2, cohort.size), np.int64)
+    order = np.lexsort((cohort, -cost, np.repeat(np.arange(ends.size - 1), np.diff(ends))))
+    assign(order, ends, cost, group, groups, first, load, starts, rank, places)
+    return [[places[c:d] for c, d in pairwise(row)] for row in (starts + ends[:-1, None]).tolist()]
 
 
 def log_steps(size: int, batch: int) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate, pairwise
 
 import numpy as np
 
 from hpcfl.config import Job
 from hpcfl.federated.attendance import attend
 from hpcfl.federated.buffered import Arrivals
-from hpcfl.federated.cohort import Cohort, deal
+from hpcfl.federated.cohort import Cohort, deal_all
 from hpcfl.kernels.deal import worked
 from hpcfl.seeding import stream
 
@@ -27,7 +28,7 @@ class Timetable:
     batch : int
         Rows of a local step.
     group, groups : int64 arrays
-        See `deal`: of every client, and of every rank.
+        See `deal_all`: of every client, and of every rank.
     first : float
         Local steps that the work of rank 0 beside them takes.
     """
@@ -59,14 +60,28 @@ class Timetable:
         clients' `losses`, a function from clients (m,) to (m,) that all ranks call together.
         """
         if self.arrivals:
-            back = self.arrivals.next()
-            return self._cohort(back.ids, self.full[back.ids], back.lost, back.seconds, back.ages)
+            back, bounds = self.arrivals.next(), [0, self.fed.clients_per_round]
+            return self._cohorts(back.ids, bounds, self.full[back.ids], [back.lost], [back.seconds], back.ages, [0])[0]
         if r not in self.drawn:
             end = r + 1 if hasattr(self.fed.sampler, "narrow") else max(min(r + AHEAD, self.rounds), r + 1)
-            self.drawn = {n: self._draw(n, losses) for n in range(r, end)}
+            self.drawn = dict(zip(range(r, end), self._draw(range(r, end), losses), strict=True))
         return self.drawn.pop(r)
 
-    def _draw(self, r: int, losses: Callable[[np.ndarray], np.ndarray]) -> Cohort:
+    def _draw(self, rounds: range, losses: Callable[[np.ndarray], np.ndarray]) -> list[Cohort]:
+        """Draw many cohorts: what is done for all at once takes hardly longer than for one."""
+        fed, (drawn, asked, wanted) = self.fed, zip(*[self._who(r, losses) for r in rounds], strict=True)
+        ids, bounds = np.concatenate(drawn), [0, *accumulate(map(len, drawn))]
+        rngs, epochs = [stream(self.seed, "attendance", r) for r in rounds], 0 if fed.local_steps else fed.local_epochs
+        there, steps, seconds = attend(fed, rngs, bounds, self.full[ids], epochs, self.pace[ids], list(wanted))
+        absent = [ids[:0]] * len(rounds)
+        if not there.all():
+            absent = [ids[a:b][~there[a:b]] for a, b in pairwise(bounds)]
+            bounds = np.append(0, np.cumsum(there))[bounds].tolist()
+            ids, steps = ids[there], steps[there]
+        return self._cohorts(ids, bounds, steps, absent, seconds, np.zeros(ids.size, np.int64), list(asked))
+
+    def _who(self, r: int, losses: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, int, int]:
+        """Return the clients drawn for a round, how many were asked for their losses, and how many are waited for."""
         fed, counts, alive = self.fed, self.alive_rows, self.alive
         size = max(round(fed.fraction * alive.size) if fed.fraction else fed.clients_per_round, 1)
         more = min(round(size * fed.deadline.over_selection), alive.size)
@@ -74,13 +89,7 @@ class Timetable:
         narrow, asked = getattr(fed.sampler, "narrow", None), 0
         if narrow:
             asked, drawn = drawn.size, drawn[narrow(losses(drawn), more)]
-        epochs = 0 if fed.local_steps else fed.local_epochs
-        wanted = size if more > size else drawn.size
-        rng = stream(self.seed, "attendance", r)
-        there, steps, seconds = attend(fed, rng, self.full[drawn], epochs, self.pace[drawn], wanted)
-        here, absent = (drawn, drawn[:0]) if there.all() else (drawn[there], drawn[~there])
-        steps = steps if here is drawn else steps[there]
-        return self._cohort(here, steps, absent, seconds, np.zeros(here.size, np.int64), asked)
+        return drawn, asked, size if more > size else drawn.size
 
     def skip(self, rounds: int) -> None:
         """Pass over the rounds that were made before."""
@@ -98,11 +107,25 @@ class Timetable:
         """How often the clients of a round train in it."""
         return self.fed.hierarchy.averages if self.fed.hierarchy.groups else 1
 
-    def _cohort(
-        self, ids: np.ndarray, steps: np.ndarray, absent: np.ndarray, seconds: float, ages: np.ndarray, asked: int = 0
-    ) -> Cohort:
-        places = deal(ids, steps * 1.0, self.group[ids], self.groups, self.first)
-        rows = self.counts[ids]
-        trained, total = worked(steps, self.in_epoch[ids], rows, self.batch)
-        seconds, trained = seconds * self.laps, trained * self.laps
-        return Cohort(ids, rows * 1.0, steps, places, absent, seconds, ages, trained, total, asked)
+    def _cohorts(
+        self,
+        ids: np.ndarray,
+        bounds: list[int],
+        steps: np.ndarray,
+        absent: list[np.ndarray],
+        seconds: list[float],
+        ages: np.ndarray,
+        asked: list[int],
+    ) -> list[Cohort]:
+        """Return the cohorts of rounds whose clients begin at `bounds` in the arrays."""
+        places = deal_all(ids, bounds, steps * 1.0, self.group[ids], self.groups, self.first)
+        rows, laps, sums = self.counts[ids], self.laps, np.empty((len(absent), 2), np.int64)
+        worked(steps, self.in_epoch[ids], rows, self.batch, np.array(bounds), sums)
+        weights, totals = rows * 1.0, sums.tolist()
+        return [
+            Cohort(
+                ids[a:b], weights[a:b], steps[a:b], places[t], absent[t], seconds[t] * laps, ages[a:b],
+                totals[t][0] * laps, totals[t][1], asked[t],
+            )
+            for t, (a, b) in enumerate(pairwise(bounds))
+        ]  # fmt: skip

@@ -39,6 +39,6 @@ def warm(job: Job, objective: Any, people: Population) -> None:
     shares(stats[:, ACCEPTED:], np.ones(1), np.empty((1, 1)))
     job.federated.strategy.warm(shared[0])
     deal(none, np.empty(0), none, np.zeros(2, np.int64))
-    worked(none, none, none, 1)
+    worked(none, none, none, 1, none, np.empty((0, 2), np.int64))
     read_rows(none.astype(np.int32), none, 1, 0, np.empty((0, 1), np.uint8))
     write_rows(0, none, 1, 0, np.empty((0, 1), np.uint8))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from hpcfl.kernels.flags import exact, exact_part
 
 
@@ -44,42 +46,53 @@ def _grouped(kinds, starts, order):
 
 
 @exact
-def assign(order, cost, group, groups, load, spare, rank, places):
-    """Give each piece of work to the least loaded rank of its group, the lowest of several.
+def assign(order, bounds, cost, group, groups, first, load, starts, rank, places):
+    """Give each piece of work of each round to the least loaded rank of its group, the lowest of several.
 
     Parameters
     ----------
     order : (m,) int64
-        In which the pieces are dealt.
+        In which the pieces are dealt, one round after the other.
+    bounds : (rounds + 1,) int64
+        Where each round's pieces start, in all of these.
     cost : (m,) float64
     group : (m,) int64
         The group of ranks that each piece may go to.
     groups : (ranks,) int64
         The group of each rank.
+    first : float
+        What rank 0 has to do anyway in each round.
     load : (ranks,) float64
-        What each rank has to do anyway; changed to what it has in the end.
-    spare : (2, ranks + 1) int64
-        Scratch; the second row is where each rank's pieces start in `places`, and the end.
+        Scratch.
+    starts : (rounds, ranks + 1) int64
+        Output: where each rank's pieces start among those of the round in `places`, and the end.
     rank, places : (m,) int64
-        Output: whose each piece is; the pieces of rank 0, of rank 1, ..., ascending.
+        Output: whose each piece is; of each round the pieces of rank 0, of rank 1, ..., ascending, counted from its
+        first.
     """
-    heaps, starts = spare[0], spare[1]
-    _grouped(groups, starts, heaps)
-    for g in range(groups.size):
-        heap = heaps[starts[g] : starts[g + 1]]
-        for place in range(heap.size // 2 - 1, -1, -1):
-            _sink(heap, place, load)
-    for piece in order:
-        heap = heaps[starts[group[piece]] : starts[group[piece] + 1]]
-        rank[piece] = heap[0]
-        load[heap[0]] += cost[piece]
-        _sink(heap, 0, load)
-    _grouped(rank, starts, places)
+    members, runs = np.empty(groups.size, np.int64), np.empty(groups.size + 1, np.int64)
+    _grouped(groups, runs, members)
+    heap = np.empty_like(members)
+    for t in range(starts.shape[0]):
+        a, b = bounds[t], bounds[t + 1]
+        load[:] = 0.0
+        load[0] = first
+        heap[:] = members
+        for g in range(groups.size):
+            part = heap[runs[g] : runs[g + 1]]
+            for place in range(part.size // 2 - 1, -1, -1):
+                _sink(part, place, load)
+        for piece in order[a:b]:
+            part = heap[runs[group[piece]] : runs[group[piece] + 1]]
+            rank[piece] = part[0]
+            load[part[0]] += cost[piece]
+            _sink(part, 0, load)
+        _grouped(rank[a:b], starts[t], places[a:b])
 
 
 @exact
-def worked(steps, in_epoch, rows, batch):
-    """Return the rows that clients train on, each pass counted, and those that they have.
+def worked(steps, in_epoch, rows, batch, bounds, out):
+    """Write the rows that the clients of each round train on, each pass counted, and those that they have.
 
     Parameters
     ----------
@@ -87,10 +100,13 @@ def worked(steps, in_epoch, rows, batch):
         Steps of each, steps of a pass, rows.
     batch : int
         Rows of a step; the last one of a pass may have fewer.
+    bounds : (rounds + 1,) int64
+        Where each round's clients start.
+    out : (rounds, 2) int64
     """
-    passed, total = 0, 0
-    for i in range(steps.size):
-        passes, rest = steps[i] // in_epoch[i], steps[i] % in_epoch[i]
-        passed += passes * rows[i] + min(rest * batch, rows[i])
-        total += rows[i]
-    return passed, total
+    for t in range(out.shape[0]):
+        out[t] = 0
+        for i in range(bounds[t], bounds[t + 1]):
+            passes, rest = steps[i] // in_epoch[i], steps[i] % in_epoch[i]
+            out[t, 0] += passes * rows[i] + min(rest * batch, rows[i])
+            out[t, 1] += rows[i]

@@ -8,6 +8,7 @@ from hpcfl.kernels.flags import exact
 
 LINE = 16  # strata that are written side by side: a cache line of int32
 
+
 @exact
 def mix(key, counter):
     """Return 64 random bits of (`key`, `counter`): SplitMix64 (Steele, Lea, Flood 2014)."""

@@ -15,7 +15,8 @@ STEPS = np.repeat([6, 12, 30], 40)  # two, four and ten steps an epoch
 def play(epochs=3, wanted=120, seed=0, steps=STEPS, **keys):
     fed = config.load({"train": {"mode": "federated"}, "federated": keys}).federated
     pace = np.random.default_rng(99).standard_normal(steps.size)
-    return attend(fed, np.random.default_rng(seed), steps, epochs, pace, wanted)
+    found = attend(fed, [np.random.default_rng(seed)], [0, steps.size], steps, epochs, pace, [wanted])
+    return found._replace(seconds=found.seconds[0])
 
 
 def test_everybody_does_everything_unless_said():
