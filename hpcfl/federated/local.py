@@ -65,7 +65,8 @@ class Local:
     def _tables(self) -> tuple[tables.Clients, tables.Solver]:
         """Return what stays the same from round to round, but for the rate of the solver."""
         given, people, rows = self.objective, self.people, self.people.shards.train
-        clients = tables.Clients(rows.x, rows.y, given.affine, given.spec, people.rows, people.starts)
+        weighted = bool((rows.y[:, 1] != 1).any())
+        clients = tables.Clients(rows.x, rows.y, given.affine, given.spec, people.rows, people.starts, weighted)
         how = float(given.rule.l2), float(self.clip), self.batch, self.ghost
         return clients, tables.Solver(self.rule.hyper(), given.penalized, 0.0, *how)
 

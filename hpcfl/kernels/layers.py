@@ -8,6 +8,7 @@ from hpcfl.kernels.copies import copy
 from hpcfl.kernels.flags import part
 from hpcfl.kernels.matmul import DEPTH, STACK, matmul, matmul_rows, matmul_tree, transpose
 from hpcfl.kernels.prefetch import prefetch
+from hpcfl.kernels.views import matrix
 
 AHEAD = 4  # rows that are asked for before they are copied
 
@@ -52,10 +53,10 @@ def forward(w, x, rows, affine, spec, work):
     at, p, m = 0, 0, rows.size
     for layer in range(2, spec.size - 1):
         a, b = spec[layer], spec[layer + 1]
-        source = work[at : at + m * a].reshape(m, a)
+        source = matrix(work, at, m, a)
         at += m * a
-        target = work[at : at + m * b].reshape(m, b)
-        weights = w[p : p + a * b].reshape(a, b)
+        target = matrix(work, at, m, b)
+        weights = matrix(w, p, a, b)
         done = 0
         if layer == 2 and affine.shape[1] == 0 and x.itemsize == w.itemsize:
             done = matmul_rows(x, rows, weights, source, target)
@@ -97,7 +98,7 @@ def bias_tree(delta, bounds, stack, out):
     width = stack.size // DEPTH
     for start in range(0, out.size, width):
         n = min(width, out.size - start)
-        slots = stack[: DEPTH * n].reshape(DEPTH, n)
+        slots = matrix(stack, 0, DEPTH, n)
         top = 0
         for g in range(bounds.size - 1):
             total, done = slots[top], g + 1
@@ -131,13 +132,13 @@ def backward(w, spec, m, work, at, bounds, add, grad):
     delta_at, p, flip = at, grad.size, 0
     for layer in range(spec.size - 2, 1, -1):
         a, b = spec[layer], spec[layer + 1]
-        delta = work[delta_at : delta_at + m * b].reshape(m, b)
+        delta = matrix(work, delta_at, m, b)
         at -= m * a
-        source = work[at : at + m * a].reshape(m, a)
+        source = matrix(work, at, m, a)
         p -= b
         biases = grad[p : p + b]
         p -= a * b
-        target = grad[p : p + a * b].reshape(a, b)
+        target = matrix(grad, p, a, b)
         if bounds.size > 0:
             bias_tree(delta, bounds, stack, biases)
             matmul_tree(source, delta, bounds, stack, target)
@@ -147,8 +148,8 @@ def backward(w, spec, m, work, at, bounds, add, grad):
         if layer > 2:
             delta_at = base + flip * size
             flip = 1 - flip
-            below = work[delta_at : delta_at + m * a].reshape(m, a)
-            back = work[turned : turned + a * b].reshape(b, a)
-            transpose(w[p : p + a * b].reshape(a, b), back)
+            below = matrix(work, delta_at, m, a)
+            back = matrix(work, turned, b, a)
+            transpose(matrix(w, p, a, b), back)
             matmul(delta, back, 0, False, below)
             back_activation(spec[1], below, source)

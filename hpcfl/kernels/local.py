@@ -43,6 +43,8 @@ def shuffle(key, epoch, rows, order):
 def _sums(loss_grad, w, batch, data, work, grad):
     """Write the gradient of the batch's summed loss; return loss sum, weight."""
     loss = loss_grad(w, data.x, data.y, batch, data.affine, data.spec, work, grad)
+    if not data.weighted:  # else the rows that were just asked for have to come before their weights
+        return loss, 1.0 * batch.size
     weight = 0.0
     for row in batch:
         weight += data.y[row, 1]

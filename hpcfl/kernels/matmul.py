@@ -8,6 +8,7 @@ from __future__ import annotations
 from hpcfl.kernels import tiles, vectors
 from hpcfl.kernels.flags import part
 from hpcfl.kernels.tiles import tile
+from hpcfl.kernels.views import matrix
 
 WIDE, BYTES = tiles.WIDE, vectors.BYTES
 DEPTH = 12  # levels of a tree of 2048 groups
@@ -107,7 +108,7 @@ def matmul_tree(a, b, bounds, stack, c):
         i = 0
         while i < c.shape[0]:
             height = _height(c.shape[0] - i)
-            slots = stack[: DEPTH * height * width].reshape(DEPTH * height, width)
+            slots = matrix(stack, 0, DEPTH * height, width)
             _tree_tile(a, b, bounds, i, height, j, width == lanes * WIDE, slots, c)
             i += height
         j += width

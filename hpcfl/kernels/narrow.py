@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 from hpcfl.kernels.flags import part
 from hpcfl.kernels.tiles import drawn, least, steps
 from hpcfl.kernels.vectors import Matrix, call, exp32, first_lanes, fma, log32, spread
+from hpcfl.kernels.views import matrix
 
 LANES = 16  # of a vector of float32, which is two where the CPU's are shorter
 LEAST, MOST = 5, 10  # rows that it pays for
@@ -28,13 +29,13 @@ def serves(classes, rows, x, w):
 
 
 @part
-def softmax_grad(w, x, y, rows, grad):
+def softmax_grad(w, x, y, rows, classes, grad):
     """Do what `network.loss_grad` does for one layer and rows that are neither shifted nor scaled.
 
     As in a matrix product, an element of the gradient is one chain of multiply-adds, in the order of the rows.
     """
-    shape = x.shape[1] + 1, w.size // (x.shape[1] + 1)  # the biases are the last row
-    return _block(w.reshape(shape), x, y, rows, grad.reshape(shape))
+    n = x.shape[1] + 1  # the biases are the last row
+    return _block(matrix(w, 0, n, classes), x, y, rows, matrix(grad, 0, n, classes))
 
 
 @intrinsic

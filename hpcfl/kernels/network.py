@@ -14,6 +14,7 @@ from hpcfl.kernels.layers import backward, forward
 from hpcfl.kernels.lent import lent
 from hpcfl.kernels.loss import derivative
 from hpcfl.kernels.matmul import STACK
+from hpcfl.kernels.views import matrix
 
 CHUNK = 512  # rows that are in work at a time: bounds the scratch memory of a full batch
 
@@ -57,7 +58,7 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
         batch = rows[start : start + CHUNK]
         m = batch.size
         at = forward(w, x, batch, affine, spec, work)
-        z = work[at : at + m * spec[spec.size - 1]].reshape(m, spec[spec.size - 1])
+        z = matrix(work, at, m, spec[spec.size - 1])
         loss += derivative(spec[0], z, y, batch)
         backward(w, spec, m, work, at, spec[:0], start > 0, grad)
     return loss
@@ -78,7 +79,7 @@ def tree_grad(w, x, y, rows, bounds, affine, spec, work, losses, grad):
     """
     m, k = rows.size, spec[spec.size - 1]
     at = forward(w, x, rows, affine, spec, work)
-    z = work[at : at + m * k].reshape(m, k)
+    z = matrix(work, at, m, k)
     for g in range(losses.size):
         lo, hi = bounds[g], bounds[g + 1]
         losses[g] = derivative(spec[0], z[lo:hi], y, rows[lo:hi])

@@ -6,6 +6,7 @@ from hpcfl.kernels.flags import jit
 from hpcfl.kernels.layers import gather
 from hpcfl.kernels.lent import lent
 from hpcfl.kernels.loss import derivative
+from hpcfl.kernels.views import matrix
 
 
 @jit
@@ -14,7 +15,7 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
     w, x, y, rows = lent(w), lent(x), lent(y), lent(rows)
     affine, spec, work, grad = lent(affine), lent(spec), lent(work), lent(grad)
     d = x.shape[1]
-    row, z = work[:d].reshape(1, d), work[d : d + 1].reshape(1, 1)
+    row, z = matrix(work, 0, 1, d), matrix(work, d, 1, 1)
     grad[:] = 0
     loss = 0.0
     for i in range(rows.size):

@@ -9,6 +9,7 @@ from hpcfl.kernels.flags import jit
 from hpcfl.kernels.layers import backward, forward
 from hpcfl.kernels.lent import lent
 from hpcfl.kernels.loss import SOFTMAX, derivative
+from hpcfl.kernels.views import matrix
 
 
 def work_size(spec: np.ndarray, rows: int) -> int:
@@ -22,7 +23,7 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
     w, x, y, rows = lent(w), lent(x), lent(y), lent(rows)
     affine, spec, work, grad = lent(affine), lent(spec), lent(work), lent(grad)
     if affine.size == 0 and narrow.serves(spec[3], rows.size, x, w):
-        return narrow.softmax_grad(w, x, y, rows, grad)
+        return narrow.softmax_grad(w, x, y, rows, spec[3], grad)
     if thin.serves(spec[3], rows.size, x, w):
         return thin.softmax_grad(w, x, y, rows, affine, work, grad)
     loss, k = 0.0, spec[3]
@@ -31,6 +32,6 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
     for start in range(0, rows.size, network.CHUNK):  # as in `network`: a part of both would be compiled once more
         batch = rows[start : start + network.CHUNK]
         at = forward(w, x, batch, affine, spec, work)
-        loss += derivative(SOFTMAX, work[at : at + batch.size * k].reshape(batch.size, k), y, batch)
+        loss += derivative(SOFTMAX, matrix(work, at, batch.size, k), y, batch)
         backward(w, spec, batch.size, work, at, spec[:0], start > 0, grad)
     return loss

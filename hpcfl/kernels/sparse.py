@@ -12,6 +12,7 @@ from hpcfl.kernels.columns import WORD, clear, listed, mark, place
 from hpcfl.kernels.flags import exact_part, jit, part
 from hpcfl.kernels.loss import LOGISTIC, derivative, logistic32
 from hpcfl.kernels.prefetch import prefetch_run
+from hpcfl.kernels.views import matrix
 
 AHEAD = 8  # rows that are asked for before they are used
 ROWS, VALUES = 64, 4096  # of a chunk, at most
@@ -83,7 +84,7 @@ def losses(kind, z, y, rows, work):
 def forward(w, x, y, rows, a, b, spec, work):
     """Return the loss of the rows at places `a` to `b` of `rows`; their derivatives (b - a, k) come first in `work`."""
     k = spec[3]
-    z = work[: (b - a) * k].reshape(b - a, k)
+    z = matrix(work, 0, b - a, k)
     outputs(w, x.indptr, x.indices, x.data, rows, a, b, z)
     return losses(spec[0], z, y, rows[a:b], work[(b - a) * k :])
 
@@ -122,7 +123,7 @@ def loss_grad(w, x, y, rows, affine, spec, work, grad):
     while a < rows.size:
         b = chunk_end(indptr, rows, a)
         loss += forward(w, x, y, rows, a, b, spec, work)
-        z = work[: (b - a) * k].reshape(b - a, k)
+        z = matrix(work, 0, b - a, k)
         scatter(z, indptr, indices, data, rows, a, b, grad)
         a = b
     return loss
@@ -176,7 +177,7 @@ def loss_grad_at(w, x, y, rows, spec, work, held, out):
     while a < rows.size:
         b = chunk_end(indptr, rows, a)
         loss += forward(w, x, y, rows, a, b, spec, work)
-        z = work[: (b - a) * k].reshape(b - a, k)
+        z = matrix(work, 0, b - a, k)
         scatter_at(z, x, rows, a, b, held, values)
         for i in range(b - a):
             for j in range(k):

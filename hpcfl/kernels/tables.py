@@ -24,6 +24,8 @@ class Clients(NamedTuple):
         Row numbers of `x`, client after client.
     starts : (clients + 1,) int64
         Where each client's rows start in `rows`.
+    weighted : bool
+        Whether a row has a weight other than 1.
     """
 
     x: np.ndarray
@@ -32,6 +34,7 @@ class Clients(NamedTuple):
     spec: np.ndarray
     rows: np.ndarray
     starts: np.ndarray
+    weighted: bool
 
 
 class Plan(NamedTuple):

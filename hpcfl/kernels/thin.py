@@ -14,6 +14,7 @@ from hpcfl.kernels.layers import gather
 from hpcfl.kernels.thin_loss import derivative
 from hpcfl.kernels.thin_tiles import HEIGHT, address, gradients, outputs
 from hpcfl.kernels.thin_turn import CLASSES, LANES, turn, turn_back
+from hpcfl.kernels.views import matrix
 
 BLOCK = 32  # rows that are in work at a time: 16 took 5 % longer, 64 as long
 TALL = -(-LANES // CLASSES) * CLASSES  # rows of a matrix that has one a class: as many as whole tiles reach to
@@ -43,7 +44,7 @@ def softmax_grad(w, x, y, rows, affine, work, grad):
     d = x.shape[1]
     k = w.size // (d + 1)
     weights, sums, z, known, places, copy = _scratch(work, d)
-    turn(w[: d * k].reshape(d, k), weights)
+    turn(matrix(w, 0, d, k), weights)
     biases, out = w[d * k :], grad[d * k :]
     out[:] = 0
     loss = 0.0
@@ -57,7 +58,7 @@ def softmax_grad(w, x, y, rows, affine, work, grad):
             loss += derivative(z, i, m - i, known, biases, out)
         for j in range(0, k, CLASSES):
             gradients(places, m, z, j, d, start > 0, sums)
-    turn_back(sums, grad[: d * k].reshape(d, k))
+    turn_back(sums, matrix(grad, 0, d, k))
     return loss
 
 
@@ -70,13 +71,13 @@ def _scratch(work, d):
     at += size
     sums = work[at : at + size]
     at += size
-    z = work[at : at + TALL * BLOCK].reshape(TALL, BLOCK)
+    z = matrix(work, at, TALL, BLOCK)
     at += TALL * BLOCK
-    known = work[at : at + 2 * BLOCK].reshape(2, BLOCK)
+    known = matrix(work, at, 2, BLOCK)
     at += 2 * BLOCK
     places = work[at : at + 2 * (BLOCK + HEIGHT)].view(np.int64)
     at += 2 * (BLOCK + HEIGHT)
-    return weights, sums, z, known, places, work[at : at + BLOCK * d].reshape(BLOCK, d)
+    return weights, sums, z, known, places, matrix(work, at, BLOCK, d)
 
 
 @part

@@ -45,7 +45,7 @@ def kernel(problem, runs, hyper, clip, l2, batch, steps):
     model, bank = Linear(), bank_of(problem)
     affine, spec = np.empty((2, 0)), model.spec(D, 1)
     starts = np.concatenate([[0], np.cumsum(SIZES)])
-    clients = tables.Clients(x, y, affine, spec, rows, starts)
+    clients = tables.Clients(x, y, affine, spec, rows, starts, bool((y[:, 1] != 1).any()))
     layout = model.layout(D, 1)
     solver = tables.Solver(hyper, layout.penalized(), 0.1, l2, clip, batch, True)
     scratch = tables.Scratch(
