@@ -28,6 +28,16 @@ def test_penalty_leaves_biases_out():
     assert Layout({"w0": (2, 3), "b0": (3,), "w1": (3, 1), "b1": (1,)}).penalized().tolist() == [[0, 6], [9, 12]]
 
 
+def test_streams_one_at_a_time_are_the_same():
+    many = seeding.Streams(3, "a")
+    for keys in [(0,), (5, 2), (0,), ()]:
+        one, other = many.at(*keys), seeding.stream(3, "a", *keys)
+        for draw in ("random", "standard_normal", "random"):
+            assert getattr(one, draw)(3).tolist() == getattr(other, draw)(3).tolist()
+        assert one.integers(9, dtype=np.int32) == other.integers(9, dtype=np.int32)  # half a word is left
+        one.random(7)
+
+
 def test_streams_depend_on_every_argument():
     draws = {seeding.stream(*a).random() for a in [(0, "a"), (1, "a"), (0, "b"), (0, "a", 1), (0, "a", 1, 2)]}
     assert len(draws) == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ class Answers(NamedTuple):
 
 def attend(
     fed: Federated,
-    rngs: list[np.random.Generator],
+    rngs: Iterable[np.random.Generator],
     bounds: list[int],
     steps: np.ndarray,
     epochs: int,
@@ -46,8 +47,8 @@ def attend(
     ----------
     fed : Federated
         Its drop-out, stragglers, deadline and clock.
-    rngs : (rounds,) list of Generator
-        Of each round.
+    rngs : (rounds,) iterable of Generator
+        Of each round, used before the next is asked for.
     bounds : (rounds + 1,) list of int
         Where each round's clients begin in what follows.
     steps : (m,) int64

@@ -109,7 +109,7 @@ class Clients:
         stats = self.local.run(ids, streams, steps, runs, bank, rate)
         out = link.empty(ids.size, shared.dtype)
         with np.errstate(all="ignore"):  # a client that diverged is left out later, by name
-            self.strategy.message(bank, me._replace(path=stats[:, 2:]), out)
+            self.strategy.message(bank, Me(me.id, me.rows, me.steps, stats[:, 2:], me.loss, rate), out)
         found = np.ones((ids.size, STATS))
         found[:, :ACCEPTED] = stats[:, :ACCEPTED]
         found[:, MODEL] = self.strategy.choose(me) if which is None else which

@@ -12,7 +12,7 @@ from hpcfl.federated.attendance import attend
 from hpcfl.federated.buffered import Arrivals
 from hpcfl.federated.cohort import Cohort, deal_all
 from hpcfl.kernels.deal import worked
-from hpcfl.seeding import stream
+from hpcfl.seeding import Streams, stream
 
 AHEAD = 64  # rounds drawn in one go: code that is still in cache runs twice as fast
 
@@ -36,12 +36,13 @@ class Timetable:
     def __init__(
         self, job: Job, counts: np.ndarray, batch: int, group: np.ndarray, groups: np.ndarray, first: float
     ) -> None:
-        self.fed, self.seed, self.rounds = job.federated, job.seed, job.train.rounds
+        self.fed, self.rounds = job.federated, job.train.rounds
         self.counts, self.batch = counts, batch
         self.group, self.groups, self.first = group, groups, first
         self.alive, self.alive_rows = np.flatnonzero(counts), counts[counts != 0]
         self.full, self.in_epoch = self.steps(counts), -(-counts // batch)
         self.pace = stream(job.seed, "pace").standard_normal(counts.size)
+        self.cohorts, self.attendance = Streams(job.seed, "cohort"), Streams(job.seed, "attendance")
         self.drawn: dict[int, Cohort] = {}
         self.arrivals: Arrivals | None = None
         if self.fed.asynchronous.concurrency:
@@ -71,7 +72,7 @@ class Timetable:
         """Draw many cohorts: what is done for all at once takes hardly longer than for one."""
         fed, (drawn, asked, wanted) = self.fed, zip(*[self._who(r, losses) for r in rounds], strict=True)
         ids, bounds = np.concatenate(drawn), [0, *accumulate(map(len, drawn))]
-        rngs, epochs = [stream(self.seed, "attendance", r) for r in rounds], 0 if fed.local_steps else fed.local_epochs
+        rngs, epochs = map(self.attendance.at, rounds), 0 if fed.local_steps else fed.local_epochs
         there, steps, seconds = attend(fed, rngs, bounds, self.full[ids], epochs, self.pace[ids], list(wanted))
         absent = [ids[:0]] * len(rounds)
         if not there.all():
@@ -85,7 +86,7 @@ class Timetable:
         fed, counts, alive = self.fed, self.alive_rows, self.alive
         size = max(round(fed.fraction * alive.size) if fed.fraction else fed.clients_per_round, 1)
         more = min(round(size * fed.deadline.over_selection), alive.size)
-        drawn = alive[fed.sampler.draw(counts, more, r, stream(self.seed, "cohort", r))]
+        drawn = alive[fed.sampler.draw(counts, more, r, self.cohorts.at(r))]
         narrow, asked = getattr(fed.sampler, "narrow", None), 0
         if narrow:
             asked, drawn = drawn.size, drawn[narrow(losses(drawn), more)]
