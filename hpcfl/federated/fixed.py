@@ -19,6 +19,13 @@ def add(v: np.ndarray, weights: np.ndarray, factor: float, out: np.ndarray) -> N
     fixed.add_fixed(np.ascontiguousarray(v), weights, factor, out)
 
 
+def over(sums: np.ndarray, divisor: float) -> np.ndarray:
+    """Return `sums` (P,) int64 over a number, float64."""
+    out = np.empty(sums.size)
+    fixed.over(sums, divisor, out)
+    return out
+
+
 def within(parts: list[np.ndarray], bound: float) -> np.ndarray:
     """Return which clients' values are all finite and within the bound, (c,) bool."""
     fine = np.ones(len(parts[0]), bool)

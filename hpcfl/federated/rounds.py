@@ -53,6 +53,7 @@ class Rounds:
         self.past: list[np.ndarray] = []  # the newest models, as far back as clients train on them
         models, parts = max(self.models, fed.hierarchy.groups), (self.strategy.sends, self.strategy.asks)
         self.uplink, self.first = (Uplink(part, w.size, job, comm, models, most) for part in parts)
+        self.asked_bytes = self.first.message_bytes(w.itemsize)
         self.outbound = Outbound(job, objective.layout, people, comm)
         keeps = {**self.strategy.keeps, **self.outbound.keeps}
         self.groups, self.group = self._homes(bool(keeps))
@@ -200,7 +201,7 @@ class Rounds:
 
     def _way(self, rate: float, stats: np.ndarray, got: Vectors) -> np.ndarray:
         """Return where the strategy wants to go (rank 0)."""
-        share = float(stats[:, ACCEPTED].sum()) / len(self.downlink.stats)
+        share = totals(stats)[2] / len(self.downlink.stats)
         return self.strategy.combine(self.server, got, share, rate)
 
     def _move(self, direction: np.ndarray, r: int) -> None:
@@ -214,9 +215,7 @@ class Rounds:
         stats = self.downlink.stats[: cohort.ids.size]
         loss, weight, accepted = totals(stats)
         all_fine = accepted == cohort.ids.size
-        item = self.shared.itemsize
-        sent, asked = self.outbound.bytes, self.first.message_bytes(item)
-        spared = self.clients.spared * item
+        sent, asked, spared = self.outbound.bytes, self.asked_bytes, self.clients.spared * self.shared.itemsize
         drawn = max(cohort.ids.size + cohort.absent.size, cohort.asked)
         laps, own = self.timetable.laps, self.hierarchy.bytes(cohort, self.shared[0].nbytes)
         return {

@@ -21,6 +21,7 @@ from hpcfl.kernels import fixed as kernels
 TRAINING = "training clients"
 RIDER = 2  # words of a rider
 Numbers = dict[str, float]
+Cut = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 Messages = tuple[np.ndarray, Vectors, np.ndarray]  # places, parts, stats of some clients
 
 
@@ -66,6 +67,7 @@ class Uplink:
         elif parts and not self.gather:
             self.rooms = {p.name: Room() for p in parts}
             self.sum = summer(comm, self._words(clients), np.dtype(np.int64), purpose="updates")
+        self.clients, self.cuts = 0, dict[int, Cut]()  # views for the next round of so many clients
 
     def empty(self, clients: int, dtype: np.typing.DTypeLike) -> Vectors:
         """Return room for the messages of `clients` clients: vectors in `dtype`, numbers in float64.
@@ -116,9 +118,8 @@ class Uplink:
     def _summed(self, messages: Iterable[Messages], cohort: Cohort, rider: Rider) -> tuple[Vectors, np.ndarray]:
         """Add all up in one sum: the updates, the rider, the stats as bit patterns, of which the others add zeros."""
         clients, scales = cohort.ids.size, self._scales(cohort)
-        mine = self.sum.mine[: self._words(clients)]
+        mine, sums, last, bits = self._cut(self.sum.mine, clients)
         mine[:] = 0
-        sums, last, bits = self._cut(mine)
 
         def add() -> None:
             for places, out, stats in messages:
@@ -128,7 +129,7 @@ class Uplink:
         rider.run(TRAINING, add)
         last[:] = rider.own
         self.sum.finish(mine.size)
-        sums, rider.known, bits = self._cut(self.sum.total[: mine.size])
+        _, sums, rider.known, bits = self._cut(self.sum.total, clients)
         stats, got = bits.view(np.float64), None
         if self.comm.rank == 0:
             got = rider.run("adding updates up", lambda: self._means(sums, stats, scales, cohort))
@@ -138,10 +139,15 @@ class Uplink:
         """Return the length of a sum of the updates of so many clients."""
         return int(self.ends[-1]) + RIDER + clients * STATS
 
-    def _cut(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return updates, rider and stats (clients, STATS) of a sum."""
-        head = self.ends[-1]
-        return words[:head], words[head : head + RIDER], words[head + RIDER :].reshape(-1, STATS)
+    def _cut(self, words: np.ndarray, clients: int) -> Cut:
+        """Return the words of a sum that are used, and of these the updates, the rider, and stats (clients, STATS)."""
+        if clients != self.clients:
+            self.clients, self.cuts = clients, {}
+        if id(words) not in self.cuts:
+            used, head = words[: self._words(clients)], self.ends[-1]
+            parts = used[:head], used[head : head + RIDER], used[head + RIDER :].reshape(-1, STATS)
+            self.cuts[id(words)] = used, *parts
+        return self.cuts[id(words)]
 
     def _add(self, out: Vectors, rows: np.ndarray, stats: np.ndarray, scales: Numbers, total: np.ndarray) -> None:
         shares = self._shares(rows, stats)
@@ -162,12 +168,14 @@ class Uplink:
         return {kind: fixed.scale(total if kind == "rows" else most, self.bound) for kind in self.kinds}
 
     def _means(self, total: np.ndarray, stats: np.ndarray, scales: Numbers, cohort: Cohort) -> Vectors:
-        shares = {kind: [sum(w) for w in share.tolist()] for kind, share in self._shares(cohort.rows, stats).items()}
-        if not all(map(any, shares.values())):
+        weights = np.empty((2, self.models))
+        kernels.weigh(stats[:, ACCEPTED:], cohort.rows, weights)
+        shares = dict(zip(("rows", "one"), weights.tolist(), strict=True))
+        if not all(any(shares[kind]) for kind in self.kinds):
             return {}
-        per = {kind: [(w or 1.0) * scales[kind] for w in share] for kind, share in shares.items()}  # 2^s
+        per = {kind: [(w or 1.0) * scales[kind] for w in shares[kind]] for kind in self.kinds}  # 2^s
         if self.models == 1:
-            return {name: total[a:b] / per[kind][0] for name, kind, a, b in self.pieces}
+            return {name: fixed.over(total[a:b], per[kind][0]) for name, kind, a, b in self.pieces}
         return {n: total[a:b].reshape(self.models, -1) / np.array(per[kind])[:, None] for n, kind, a, b in self.pieces}
 
     def _gathered(self, out: Vectors, stats: np.ndarray, cohort: Cohort) -> tuple[Vectors, np.ndarray]:

@@ -17,7 +17,7 @@ from hpcfl.federated.outbound import message_bytes
 from hpcfl.federated.population import Population
 from hpcfl.federated.types import Run
 from hpcfl.kernels.deal import worked
-from hpcfl.kernels.fixed import put, settle, shares, totals
+from hpcfl.kernels.fixed import put, settle, shares, totals, weigh
 from hpcfl.kernels.slots import read_rows, write_rows
 
 
@@ -31,12 +31,14 @@ def warm(job: Job, objective: Any, people: Population) -> None:
     for vectors in (shared, np.zeros((1, 1))):
         fine = fixed.within([vectors], 1.0)
         fixed.add(vectors, np.ones(1), 1.0, np.zeros(vectors.shape[1], np.int64))
+    fixed.over(np.zeros(1, np.int64), 1.0)
     summer.warm(np.dtype(np.int64))
     stats = np.zeros((1, STATS))
     settle(stats[:, :MODEL], fine)
     put(stats, np.zeros(1, np.int64), np.zeros((1, STATS), np.int64))
     totals(stats)
     shares(stats[:, ACCEPTED:], np.ones(1), np.empty((1, 1)))
+    weigh(stats[:, ACCEPTED:], np.ones(1), np.empty((2, 1)))
     job.federated.strategy.warm(shared[0])
     deal(none, np.empty(0), none, np.zeros(2, np.int64))
     worked(none, none, none, 1, none, np.empty((0, 2), np.int64))

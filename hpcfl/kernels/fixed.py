@@ -45,6 +45,13 @@ def add_fixed(v, weights, scale, out):
 
 
 @exact
+def over(sums, divisor, out):
+    """Write `sums` (P,) int64 over a number to `out` (P,) float64."""
+    for j in range(out.size):
+        out[j] = sums[j] / divisor
+
+
+@exact
 def within(v, bound, fine):
     """Turn `fine` (c,) bool off where a value of `v` (c, P) is not finite or larger than `bound`."""
     v, limit = lent(v), v.dtype.type(bound)
@@ -78,6 +85,20 @@ def shares(taken, rows, out):
     for m in range(out.shape[0]):
         for c in range(out.shape[1]):
             out[m, c] = rows[c] * taken[c, 0] if taken[c, 1] == m else 0.0
+
+
+@exact
+def weigh(taken, rows, out):
+    """Write the weight of all clients in the mean of each model to `out` (2, models): their rows, their number.
+
+    Arguments as in `shares`.
+    """
+    for m in range(out.shape[1]):
+        out[0, m], out[1, m] = 0.0, 0.0
+        for c in range(rows.size):
+            if taken[c, 1] == m:
+                out[0, m] += rows[c] * taken[c, 0]
+                out[1, m] += taken[c, 0]
 
 
 @exact
