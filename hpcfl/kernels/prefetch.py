@@ -36,14 +36,22 @@ def prefetch_run(typingctx: Any, v: Any, start: Any, stop: Any) -> Any:
 
 @intrinsic
 def prefetch_rows(typingctx: Any, x: Any, rows: Any) -> Any:
-    """Ask for the `rows` of `x`, if it is a matrix."""
+    """Ask for the `rows` of `x`, a matrix or a CSR."""
+    sparse = isinstance(x, types.BaseNamedTuple)
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if isinstance(sig.args[0], types.Array):
-            table, numbers = (Matrix(context, builder, kind, v) for kind, v in zip(sig.args, args, strict=True))
-            with cgutils.for_range(builder, numbers.shape[0]) as loop:
-                row = builder.sext(builder.load(numbers.at(loop.index)), loop.index.type)
-                _lines(builder, table, row, ir.Constant(row.type, 0), table.shape[1])
+        numbers = Matrix(context, builder, sig.args[1], args[1])
+        kinds, values = ([x], args[:1]) if not sparse else (x.types, cgutils.unpack_tuple(builder, args[0]))
+        tables = [Matrix(context, builder, kind, value) for kind, value in zip(kinds, values, strict=True)]
+        with cgutils.for_range(builder, numbers.shape[0]) as loop:
+            row = builder.sext(builder.load(numbers.at(loop.index)), loop.index.type)
+            if not sparse:
+                _lines(builder, tables[0], row, ir.Constant(row.type, 0), tables[0].shape[1])
+            else:
+                starts = tables[x.fields.index("indptr")]
+                start, stop = (builder.load(starts.at(builder.add(row, ir.Constant(row.type, n)))) for n in (0, 1))
+                for name in ("indices", "data"):
+                    _lines(builder, tables[x.fields.index(name)], None, start, stop)
         return context.get_dummy_value()
 
     return types.void(x, rows), emit

@@ -10,7 +10,10 @@ import numpy as np
 from hpcfl.kernels.flags import exact, exact_part
 from hpcfl.kernels.gate import meet
 from hpcfl.kernels.lent import lent
+from hpcfl.kernels.prefetch import prefetch_rows
 from hpcfl.kernels.sums import add_rows
+
+AHEAD = 8  # rows of the next step that are asked for before it
 
 
 class Rows(NamedTuple):
@@ -120,6 +123,8 @@ def stride(loss_grad, finish, step, rows, batches, done, meeting, moves):
         if done[1] == 0:
             _write(loss_grad, rows, batches[i], moves.w, done[2] if i == n - 1 else 0, side[meeting.rank])
             done[1] = 1
+            if i + 1 < n:
+                prefetch_rows(rows.x, batches[i + 1, :AHEAD])  # they come while the ranks meet
         if side.shape[0] > 1:
             if not meet(meeting.words, meeting.rank, meeting.turn + i + 1):
                 return
