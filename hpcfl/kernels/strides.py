@@ -11,6 +11,7 @@ from hpcfl.kernels.flags import exact, exact_part
 from hpcfl.kernels.gate import meet
 from hpcfl.kernels.lent import lent
 from hpcfl.kernels.prefetch import prefetch_rows
+from hpcfl.kernels.publish import publish
 from hpcfl.kernels.sums import add_rows
 
 AHEAD = 8  # rows of the next step that are asked for before it
@@ -38,7 +39,7 @@ class Meeting(NamedTuple):
     sides : (2, ranks, P + 4), or (1, 1, P + 4) of one rank
         Vectors of all ranks, in even turns and in odd ones.
     total : (P + 4,)
-        Their sum.
+        Their sum; first a rank's own vector.
     """
 
     words: np.ndarray
@@ -121,7 +122,9 @@ def stride(loss_grad, finish, step, rows, batches, done, meeting, moves):
         i = done[0]
         side = meeting.sides[(meeting.turn + i) % meeting.sides.shape[0]]
         if done[1] == 0:
-            _write(loss_grad, rows, batches[i], moves.w, done[2] if i == n - 1 else 0, side[meeting.rank])
+            _write(loss_grad, rows, batches[i], moves.w, done[2] if i == n - 1 else 0, total)
+            if side.shape[0] > 1:
+                publish(total, side[meeting.rank])
             done[1] = 1
             if i + 1 < n:
                 prefetch_rows(rows.x, batches[i + 1, :AHEAD])  # they come while the ranks meet
