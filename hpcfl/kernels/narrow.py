@@ -14,7 +14,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from hpcfl.kernels.flags import part
-from hpcfl.kernels.tiles import drawn, least, steps
+from hpcfl.kernels.tiles import least, steps
 from hpcfl.kernels.vectors import Matrix, call, exp32, first_lanes, fma, log32, spread
 from hpcfl.kernels.views import matrix
 
@@ -56,25 +56,27 @@ def _emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     inside = [builder.icmp_signed("<=", n, last) for n in places]
     places = [least(builder, n, last) for n in places]
     convert = lambda value: context.cast(builder, value, sig.args[1].dtype, sig.args[0].dtype)  # noqa: E731
-    z = _outputs(builder, w, x, rows, places, mask, convert)
+    zero = ir.Constant(one.type, 0)
+    starts = [x.at(builder.sext(builder.load(rows.at(place)), zero.type), zero) for place in places]
+    z = _outputs(builder, w, x, starts, mask, convert)
     found = [
         _derivative(builder, row, y, builder.sext(builder.load(rows.at(n)), n.type), there, mask)
         for n, there, row in zip(places, inside, z, strict=True)
     ]
     deltas, *parts = (list(values) for values in zip(*found, strict=True))
-    _back(builder, x, rows, places, deltas, grad, mask, convert)
+    _back(builder, x, starts, deltas, grad, mask, convert)
     return _loss(builder, *parts)
 
 
-def _outputs(builder: Any, w: Any, x: Any, rows: Any, places: list[Any], mask: Any, convert: Any) -> list[Any]:
-    """Return the outputs of each row, a vector."""
-    vector = ir.VectorType(w.element, LANES)
-    zero = ir.Constant(rows.shape[0].type, 0)
-    sums = [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in places]
-    with drawn(builder, x, rows, places) as (k, values):
-        weights = w.load(k, zero, vector, mask)
-        for value, total in zip(values, sums, strict=True):
-            builder.store(fma(builder, spread(builder, convert(value), vector), weights, builder.load(total)), total)
+def _outputs(builder: Any, w: Any, x: Any, starts: list[Any], mask: Any, convert: Any) -> list[Any]:
+    """Return the outputs of each row, a vector; `starts` are the rows' addresses."""
+    vector, zero = ir.VectorType(w.element, LANES), ir.Constant(x.shape[1].type, 0)
+    sums = [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in starts]
+    with cgutils.for_range(builder, x.shape[1]) as loop:
+        weights = w.load(loop.index, zero, vector, mask)
+        for start, total in zip(starts, sums, strict=True):
+            value = spread(builder, convert(builder.load(builder.gep(start, [loop.index]))), vector)
+            builder.store(fma(builder, value, weights, builder.load(total)), total)
     biases = w.load(x.shape[1], zero, vector, mask)
     return [builder.fadd(builder.load(total), biases) for total in sums]
 
@@ -123,12 +125,9 @@ def _loss(builder: Any, totals: list[Any], label_z: list[Any], weights: list[Any
     return call(builder, "vector.reduce.fadd", ir.Constant(wide.element, 0.0), builder.fpext(losses, wide))
 
 
-def _back(
-    builder: Any, x: Any, rows: Any, places: list[Any], deltas: list[Any], grad: Any, mask: Any, convert: Any
-) -> None:
+def _back(builder: Any, x: Any, starts: list[Any], deltas: list[Any], grad: Any, mask: Any, convert: Any) -> None:
     """Write the products of the rows' features with their derivatives, and the derivatives' sum below."""
-    vector, zero = deltas[0].type, ir.Constant(places[0].type, 0)
-    starts = [x.at(builder.sext(builder.load(rows.at(place)), zero.type), zero) for place in places]
+    vector, zero = deltas[0].type, ir.Constant(x.shape[1].type, 0)
     with cgutils.for_range(builder, x.shape[1]) as loop:
         total = ir.Constant(vector, None)
         for start, delta in zip(starts, deltas, strict=True):
