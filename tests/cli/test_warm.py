@@ -46,14 +46,15 @@ def test_rows_are_not_read(tmp_path, capsys, mode, kind):
         "[train]\nepochs = 1\n",
         "[train]\nepochs = 1\nbatch_size = 16\n",
         "reproducible = true\n[train]\nepochs = 1\n",
+        '[train]\nepochs = 1\n[model]\nname = "mlp"\nhidden = [300, 200]\n',
         '[train]\nmode = "federated"\nrounds = 2\n[federated]\nclients = 5\nclients_per_round = 4\n',
     ],
-    ids=["synchronous", "strides", "reproducible", "federated"],
+    ids=["synchronous", "strides", "reproducible", "slices", "federated"],
 )
 def test_training_then_compiles_nothing(mpirun, tmp_path, section):
     h5.write_atomic(tmp_path / "a.h5", {"x": np.ones((300, 5)), "y": np.arange(300) % 2}, {"format": "hpcfl"})
     path = tmp_path / "job.toml"
-    text = f'[data]\ntrain = "{tmp_path}/a.h5"\n[model]\nname = "logistic"\n'
+    text = f'[data]\ntrain = "{tmp_path}/a.h5"\n' + '[model]\nname = "logistic"\n' * ("[model]" not in section)
     path.write_text(f'output = "{tmp_path}/run"\n{section.replace("[train]", text + "[train]")}')
     env = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     found = []
