@@ -1,7 +1,7 @@
 """A copy into memory that other cores read.
 
 A line that another core holds is fetched before it is written to, in vain if all of it is. The system's ``memcpy``
-spares that: 40 KB take half the time of a loop where the cores share a cache, less where they do not.
+spares that: 40 KB take half the time of a loop where the cores share a cache.
 """
 
 from __future__ import annotations
