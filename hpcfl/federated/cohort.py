@@ -82,10 +82,10 @@ def deal_all(
     """
     if groups.size == 1:
         return [[np.arange(b - a)] for a, b in pairwise(bounds)]
-    ends, load = np.array(bounds), np.empty(groups.size)
-    starts, (rank, places) = np.empty((ends.size - 1, groups.size + 1), np.int64), np.empty((2, cohort.size), np.int64)
+    ends = np.array(bounds)
+    starts, places = np.empty((ends.size - 1, groups.size + 1), np.int64), np.empty(cohort.size, np.int64)
     order = np.lexsort((cohort, -cost, np.repeat(np.arange(ends.size - 1), np.diff(ends))))
-    assign(order, ends, cost, group, groups, first, load, starts, rank, places)
+    assign(order, ends, cost, group, groups, first, starts, places)
     return [[places[c:d] for c, d in pairwise(row)] for row in (starts + ends[:-1, None]).tolist()]
 
 

@@ -46,7 +46,7 @@ def _grouped(kinds, starts, order):
 
 
 @exact
-def assign(order, bounds, cost, group, groups, first, load, starts, rank, places):
+def assign(order, bounds, cost, group, groups, first, starts, places):
     """Give each piece of work of each round to the least loaded rank of its group, the lowest of several.
 
     Parameters
@@ -62,17 +62,14 @@ def assign(order, bounds, cost, group, groups, first, load, starts, rank, places
         The group of each rank.
     first : float
         What rank 0 has to do anyway in each round.
-    load : (ranks,) float64
-        Scratch.
     starts : (rounds, ranks + 1) int64
         Output: where each rank's pieces start among those of the round in `places`, and the end.
-    rank, places : (m,) int64
-        Output: whose each piece is; of each round the pieces of rank 0, of rank 1, ..., ascending, counted from its
-        first.
+    places : (m,) int64
+        Output: of each round the pieces of rank 0, of rank 1, ..., ascending, counted from its first.
     """
     members, runs = np.empty(groups.size, np.int64), np.empty(groups.size + 1, np.int64)
     _grouped(groups, runs, members)
-    heap = np.empty_like(members)
+    heap, load, rank = np.empty_like(members), np.empty(groups.size), np.empty_like(order)
     for t in range(starts.shape[0]):
         a, b = bounds[t], bounds[t + 1]
         load[:] = 0.0

@@ -103,7 +103,7 @@ def bias_tree(delta, bounds, stack, out):
         for g in range(bounds.size - 1):
             total, done = slots[top], g + 1
             total[:] = 0
-            for i in range(bounds[g], bounds[g + 1]):
+            for i in range(bounds[g], bounds[g + 1]):  # not `bias_sum`: the compiler knows no stride of cut columns
                 row = delta[i, start : start + n]
                 for j in range(row.size):
                     total[j] += row[j]

@@ -101,7 +101,6 @@ def matmul_tree(a, b, bounds, stack, c):
     c : (m, n) array
         Rows contiguous; output.
     """
-    lanes = BYTES // c.itemsize
     j = 0
     while j < c.shape[1]:
         width = first_panel(c.shape[1] - j, c.itemsize)
@@ -109,15 +108,15 @@ def matmul_tree(a, b, bounds, stack, c):
         while i < c.shape[0]:
             height = _height(c.shape[0] - i)
             slots = matrix(stack, 0, DEPTH * height, width)
-            _tree_tile(a, b, bounds, i, height, j, width == lanes * WIDE, slots, c)
+            _tree_tile(a, b, bounds, i, height, j, slots, c)
             i += height
         j += width
 
 
 @part
-def _tree_tile(a, b, bounds, i, height, j, full, slots, c):
-    """Fill a tile of `matmul_tree`."""
-    top = 0
+def _tree_tile(a, b, bounds, i, height, j, slots, c):
+    """Fill a tile of `matmul_tree`, as wide as `slots`."""
+    top, full = 0, slots.shape[1] == BYTES // c.itemsize * WIDE
     for g in range(bounds.size - 1):
         lo, hi, n = bounds[g], bounds[g + 1], 0
         while (g + 1) >> n & 1 == 0:  # so many times both halves of a larger group are there
